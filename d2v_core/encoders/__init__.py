@@ -1,0 +1,1 @@
+"""One contract for everything that turns items into layer states."""

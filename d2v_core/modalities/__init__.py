@@ -1,0 +1,1 @@
+"""Image, audio and text: from input tensors to tokens."""

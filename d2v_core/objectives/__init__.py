@@ -1,0 +1,1 @@
+"""What a student is asked to predict: one contract, one file each."""

@@ -1,0 +1,1 @@
+"""Measuring representations: arrays in, frozen results out."""
