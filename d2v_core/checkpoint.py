@@ -1,0 +1,180 @@
+"""Run folders: settings, metrics and checkpoints, complete or absent, never pickled.
+
+    runs/NAME/
+    ├── config.json        the RunConfig, and what it was trained on and with
+    ├── metrics.jsonl      one line a logged step
+    ├── events/            the same for TensorBoard
+    └── checkpoints/step_00000800/
+        ├── learner.safetensors      student, decoders, heads
+        ├── teacher.safetensors      |  what going on needs; only the newest
+        ├── optimizer.safetensors    |  checkpoint keeps these two
+        └── state.json               step
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from d2v_core.config import RunConfig, from_json, to_json
+from d2v_core.errors import CheckpointError
+
+FORMAT = 1
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a JSON file aside, make it durable, move it into place."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("w") as file:
+        json.dump(values, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+def start_run(run: Path, config: RunConfig, about: dict[str, Any]) -> None:
+    """Make a run folder with its config.json.
+
+    Raises:
+        CheckpointError: if there is a run already.
+    """
+    if (run / "config.json").exists():
+        raise CheckpointError(
+            f"{run} is a run already; resume it (--resume) or choose another folder"
+        )
+    (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+    write_json(run / "config.json", {"format": FORMAT, "config": to_json(config), "about": about})
+
+
+def read_run(run: Path) -> tuple[RunConfig, dict[str, Any]]:
+    """Return the settings of a run and what was noted about it.
+
+    Raises:
+        CheckpointError: if the folder holds no run that this version can read.
+    """
+    path = run / "config.json"
+    if not path.is_file():
+        raise CheckpointError(f"{run} is not a run folder: it has no config.json")
+    try:
+        values = json.loads(path.read_text())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise CheckpointError(f"{path} is not of format {FORMAT}, the one this version reads")
+    return from_json(values["config"]), values["about"]
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Return the complete checkpoints of a run, oldest first."""
+    return sorted(
+        path.parent for path in (run / "checkpoints").glob("step_*/state.json")
+    )
+
+
+def newest_checkpoint(run: Path) -> Path:
+    """Return the newest complete checkpoint.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    found = checkpoints(run)
+    if not found:
+        raise CheckpointError(f"{run} holds no complete checkpoint")
+    return found[-1]
+
+
+def save_checkpoint(
+    run: Path, step: int, learner: nn.Module, teacher: nn.Module, optimizer: torch.optim.Optimizer
+) -> Path:
+    """Write a checkpoint aside, make it durable, move it into place, thin out the older ones."""
+    place = run / "checkpoints" / f"step_{step:08d}"
+    aside = place.with_name(f".{place.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    files = {
+        "learner": _on_cpu(learner.state_dict()),
+        "teacher": _on_cpu(teacher.state_dict()),
+        "optimizer": optimizer_tensors(learner, optimizer),
+    }
+    for name, tensors in files.items():
+        save_file(tensors, aside / f"{name}.safetensors")
+    (aside / "state.json").write_text(json.dumps({"step": step}))
+    for path in [*aside.iterdir(), aside]:
+        _fsync(path)
+    shutil.rmtree(place, ignore_errors=True)
+    aside.replace(place)
+    _fsync(place.parent)
+    for older in checkpoints(run):
+        if older != place:
+            for name in ("teacher", "optimizer"):
+                (older / f"{name}.safetensors").unlink(missing_ok=True)
+    return place
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises:
+        CheckpointError: if it is missing or broken.
+    """
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} is missing; was this checkpoint thinned out?") from None
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def load_into(module: nn.Module, path: Path) -> None:
+    """Load a file of tensors into a module, every name accounted for.
+
+    Raises:
+        CheckpointError: if names or shapes differ.
+    """
+    tensors = {name: tensor.float() for name, tensor in load_tensors(path).items()}
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} does not fit this model: {error}") from error
+
+
+def optimizer_tensors(
+    learner: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Return the optimiser's state as tensors named PARAMETER.QUANTITY."""
+    names = {parameter: name for name, parameter in learner.named_parameters()}
+    return {
+        f"{names[parameter]}.{quantity}": torch.as_tensor(value).detach().cpu().clone()
+        for parameter, state in optimizer.state.items()
+        for quantity, value in state.items()
+    }
+
+
+def restore_optimizer(
+    learner: nn.Module, optimizer: torch.optim.Optimizer, path: Path
+) -> None:
+    """Give the optimiser back the state that `optimizer_tensors` wrote."""
+    parameters = dict(learner.named_parameters())
+    for name, value in load_tensors(path).items():
+        parameter, _, quantity = name.rpartition(".")
+        owner = parameters[parameter]
+        target = value if quantity == "step" else value.to(owner.device)
+        optimizer.state[owner][quantity] = target
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,62 @@
+"""All that is trained in a run, in one module, so that Fabric can wrap it for many devices."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from d2v_core.config import Modality, RunConfig
+from d2v_core.model import Inputs, Student
+from d2v_core.objectives.contrastive import Contrastive
+from d2v_core.objectives.data2vec2 import Data2Vec2
+from d2v_core.objectives.outcome import Outcome, merge
+
+
+class Learner(nn.Module):
+    """The student and the heads of its objectives.
+
+    Args:
+        config: of the run.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.student = Student(config)
+        masked = config.modalities if config.objective == "data2vec2" else ()
+        self.objectives = nn.ModuleDict({m: Data2Vec2(config, m) for m in masked})
+        self.contrastive = Contrastive(config) if config.pairs.fraction > 0 else None
+
+    def forward(
+        self,
+        teacher: Student,
+        batches: dict[Modality, Inputs],
+        paired: dict[Modality, Inputs] | None,
+    ) -> Outcome:
+        """Return every term of the loss for one masked batch a modality and one of pairs."""
+        outcomes = {
+            name: objective(self.student, teacher, batches[name])
+            for name, objective in self.objectives.items()
+        }
+        if self.contrastive is not None and paired is not None:
+            outcomes["contrastive"] = self.contrastive(self.student, paired)
+        return merge(outcomes)
+
+    def after_step(self) -> None:
+        """Keep what has limits within them, once an optimiser step is done."""
+        if self.contrastive is not None:
+            self.contrastive.clamp()
+
+    def layer_vectors(
+        self, modality: Modality, inputs: Inputs
+    ) -> list[Float[Tensor, "items width"]]:
+        """Return one vector an item for every tap of `taps`: all layers, then the joint space."""
+        pooled = self.student.pooled_layers(modality, inputs)
+        vectors = list(pooled)
+        if self.contrastive is not None:
+            vectors.append(self.contrastive.project(modality, pooled[-1]))
+        return vectors
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The names of what `layer_vectors` returns."""
+        blocks = tuple(f"block_{n:02d}.resid" for n in range(1, self.config.trunk.depth + 1))
+        return ("embed", *blocks, *(("joint",) if self.contrastive is not None else ()))

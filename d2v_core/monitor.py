@@ -1,0 +1,141 @@
+"""Is it learning, or has it collapsed? Measured on a fixed set of items, without gradients.
+
+The spread of the targets cannot tell: instance norm blows up whatever is left, and a target that is
+constant but for 0.1 % of noise has a spread of 1. So what is watched is the spread before any norm,
+the rank of the embeddings, their mean cosine, and whether neighbours share a label.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from d2v_core.config import Modality, RunConfig
+from d2v_core.data.batches import Collator, ItemCache
+from d2v_core.data.folder import DataFolder, Item
+from d2v_core.errors import CollapseError
+from d2v_core.model import Inputs, Student
+
+BANK, QUERIES, NEIGHBOURS, BATCH = 512, 256, 10, 64
+LEAST_RAW_STD = 1e-3
+LEAST_RANK = 1.5
+MOST_COSINE = 0.9999
+
+
+def effective_rank(x: Float[Tensor, "items dim"]) -> float:
+    """Return exp of the entropy of the normalised singular values (RankMe).
+
+    Source: RankMe, arXiv:2210.02885.
+    """
+    values = torch.linalg.svdvals(x.double())
+    share = values / values.sum() + 1e-7
+    return float(torch.exp(-(share * share.log()).sum()))
+
+
+def mean_cosine(x: Float[Tensor, "items dim"]) -> float:
+    """Return the mean cosine between different items."""
+    unit = F.normalize(x.double(), dim=-1)
+    items = len(x)
+    return float((unit.sum(dim=0).square().sum() - items) / (items * (items - 1)))
+
+
+def knn_accuracy(
+    bank: Float[Tensor, "bank dim"],
+    bank_labels: Int[Tensor, " bank"],
+    queries: Float[Tensor, "queries dim"],
+    labels: Int[Tensor, " queries"],
+) -> float:
+    """Return the share of queries whose nearest bank items, by cosine, vote for their label."""
+    near = (F.normalize(queries, dim=-1) @ F.normalize(bank, dim=-1).T).topk(
+        min(NEIGHBOURS, len(bank))
+    )
+    weight = torch.exp((near.values - near.values.amax(dim=1, keepdim=True)) / 0.07)
+    votes = torch.zeros(len(queries), int(bank_labels.max()) + 1)
+    votes.scatter_add_(1, bank_labels[near.indices], weight)
+    return float((votes.argmax(dim=1) == labels).float().mean())
+
+
+class Monitor:
+    """A fixed set of items of every modality, measured again and again.
+
+    Args:
+        folder: labelled training items are the bank, labelled validation items the queries.
+        config: of the run.
+        cache: decodes items, shared with training.
+    """
+
+    def __init__(self, folder: DataFolder, config: RunConfig, cache: ItemCache) -> None:
+        self.batches: dict[Modality, list[Inputs]] = {}
+        self.labels: dict[Modality, Int[Tensor, " items"]] = {}
+        self.banks: dict[Modality, int] = {}
+        for modality in config.modalities:
+            bank = _spread([i for i in folder.of(modality) if i.split == "train"], BANK)
+            queries = _spread([i for i in folder.of(modality) if i.split == "val"], QUERIES)
+            items = bank + queries
+            names = sorted({item.label for item in bank if item.label is not None})
+            codes = {name: code for code, name in enumerate(names)}
+            collate = Collator(config, modality)
+            self.batches[modality] = [
+                collate([cache(item) for item in items[start : start + BATCH]])
+                for start in range(0, len(items), BATCH)
+            ]
+            self.labels[modality] = torch.tensor([codes.get(i.label or "", -1) for i in items])
+            self.banks[modality] = len(bank)
+
+    @torch.no_grad()
+    def measure(self, student: Student) -> dict[str, float]:
+        """Return rank, mean cosine and kNN accuracy of the last layer of every modality."""
+        device = next(student.parameters()).device
+        found: dict[str, float] = {}
+        for modality, batches in self.batches.items():
+            x = torch.cat(
+                [student.pooled_layers(modality, batch.to(device))[-1].cpu() for batch in batches]
+            )
+            bank, labels = self.banks[modality], self.labels[modality]
+            found[f"{modality}/effective_rank"] = effective_rank(x)
+            found[f"{modality}/mean_cosine"] = mean_cosine(x)
+            known = labels >= 0
+            train, val = known.clone(), known.clone()
+            train[bank:], val[:bank] = False, False
+            if train.any() and val.any():
+                centred = x - x[train].mean(dim=0)
+                found[f"{modality}/knn"] = knn_accuracy(
+                    centred[train], labels[train], centred[val], labels[val]
+                )
+        return found
+
+
+def _spread(items: list[Item], most: int) -> list[Item]:
+    """Return at most `most` items, spread evenly over the list."""
+    if len(items) <= most:
+        return items
+    return [items[n * len(items) // most] for n in range(most)]
+
+
+def refuse_collapse(numbers: dict[str, float]) -> None:
+    """Stop a training whose representation has collapsed.
+
+    Args:
+        numbers: by name, "MODALITY/SIGNAL"; signals that are not there are not judged.
+
+    Raises:
+        CollapseError: naming the signal, its value and the limit.
+    """
+    for name, value in numbers.items():
+        modality, _, signal = name.rpartition("/")
+        sense = modality.split("/")[0]
+        if signal == "raw_std" and value < LEAST_RAW_STD:
+            raise CollapseError(
+                f"{sense} collapsed: raw activation std {value:.2g} is below {LEAST_RAW_STD:g}; "
+                "lower the learning rate or raise the teacher's decay"
+            )
+        if signal == "effective_rank" and value < LEAST_RANK:
+            raise CollapseError(
+                f"{sense} collapsed: effective rank {value:.2f} is below {LEAST_RANK:g}, all items "
+                "lie on one line; lower the learning rate or raise the teacher's decay"
+            )
+        if signal == "mean_cosine" and value > MOST_COSINE:
+            raise CollapseError(
+                f"{sense} collapsed: mean pairwise cosine {value:.5f} is above {MOST_COSINE:g}, "
+                "all items look alike; lower the learning rate or raise the teacher's decay"
+            )
