@@ -1,0 +1,168 @@
+"""Tables of metadata: CSV, JSON lines and Parquet, read into rows of plain Python values."""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from d2v_core.data.items import Problem
+from d2v_core.errors import InputError
+
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # 007 is a name, and so is a number of 20 digits
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
+_MAX_FIELD = 10_000_000
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row; values that are missing are left out."""
+
+    where: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as read, with the rows that could not be."""
+
+    columns: tuple[str, ...]
+    rows: list[TableRow]
+    problems: list[Problem]
+
+
+def read_table(path: Path, *, texts: Collection[str] = ()) -> Table:
+    """Read a `.csv`, `.jsonl` or `.parquet` file.
+
+    Numbers and truth values of a CSV file become such where the whole column agrees; empty fields
+    count as missing, and so do nulls and NaN.
+
+    Args:
+        path: the file; its suffix tells the format.
+        texts: columns of a CSV file that stay as they are written: a label `1e5` is no number.
+
+    Raises:
+        InputError: if the file as a whole cannot be read.
+    """
+    if path.suffix == ".csv":
+        return _read_csv(path, texts)
+    return _read_jsonl(path) if path.suffix == ".jsonl" else _read_parquet(path)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(f"{path} is not UTF-8, first in line {line}; save it as UTF-8") from error
+
+
+def _read_csv(path: Path, texts: Collection[str]) -> Table:
+    csv.field_size_limit(_MAX_FIELD)
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    records: list[tuple[str, dict[str, str]]] = []
+    problems = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        for fields in reader:
+            where = f"{path.name}, line {reader.line_num}"
+            if len(fields) > len(header):
+                problems.append(
+                    Problem(where, f"{len(fields)} fields, but the header has {len(header)}")
+                )
+            elif any(fields):
+                filled = zip(header, fields, strict=False)
+                records.append((where, {name: text for name, text in filled if text}))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+    if len(set(header)) < len(header):
+        twice = sorted({name for name in header if header.count(name) > 1})
+        raise InputError(
+            f"{path} has more than one column {', '.join(twice)}; rename or remove one"
+        )
+    parsers = {
+        name: str if name in texts else _parser([r[name] for _, r in records if name in r])
+        for name in header
+    }
+    rows = [
+        TableRow(where, _present({name: parsers[name](text) for name, text in record.items()}))
+        for where, record in records
+    ]
+    return Table(tuple(header), rows, problems)
+
+
+def _parser(texts: list[str]) -> Callable[[str], object]:
+    """Return what turns the texts of one column into values: the narrowest type that fits all."""
+    if all(_INTEGER.fullmatch(text) for text in texts):
+        return int
+    if all(_NUMBER.fullmatch(text) or text.lower() == "nan" for text in texts):
+        return float
+    if all(text.lower() in {"true", "false"} for text in texts):
+        return lambda text: text.lower() == "true"
+    return str
+
+
+def _read_jsonl(path: Path) -> Table:
+    rows, problems = [], []
+    columns: dict[str, None] = {}  # a set that keeps its order
+    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        where = f"{path.name}, line {number}"
+        try:
+            record = json.loads(line)
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            problems.append(Problem(where, "a lone surrogate, which is no character"))
+        except (ValueError, RecursionError) as error:
+            problems.append(Problem(where, f"not JSON: {error}"))
+        else:
+            if isinstance(record, dict):
+                columns.update(dict.fromkeys(record))
+                rows.append(TableRow(where, _present(record)))
+            else:
+                problems.append(Problem(where, "not a JSON object in braces"))
+    return Table(tuple(columns), rows, problems)
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} is no Parquet file, or a damaged one: {error}") from error
+    rows = [
+        TableRow(f"{path.name}, row {number}", _present(record))
+        for number, record in enumerate(table.to_pylist(), start=1)
+    ]
+    return Table(tuple(table.column_names), rows, [])
+
+
+def _present(record: Mapping[str, object]) -> dict[str, object]:
+    """Return the values that are there, as plain scalars."""
+    plain = {name: _scalar(value) for name, value in record.items()}
+    return {name: value for name, value in plain.items() if value is not None and value != ""}
+
+
+def _scalar(value: object) -> object:
+    """Return a plain scalar, or None for what is missing or cannot be shown."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str, ensure_ascii=False)
+    return None
