@@ -1,14 +1,14 @@
 """Run folders: settings, metrics and checkpoints, complete or absent, never pickled.
 
-    runs/NAME/
-    ├── config.json        the RunConfig, and what it was trained on and with
-    ├── metrics.jsonl      one line a logged step
-    ├── events/            the same for TensorBoard
-    └── checkpoints/step_00000800/
-        ├── learner.safetensors      student, decoders, heads
-        ├── teacher.safetensors      |  what going on needs; only the newest
-        ├── optimizer.safetensors    |  checkpoint keeps these two
-        └── state.json               step
+runs/NAME/
+├── config.json        the RunConfig, and what it was trained on and with
+├── metrics.jsonl      one line a logged step
+├── events/            the same for TensorBoard
+└── checkpoints/step_00000800/
+    ├── learner.safetensors      student, decoders, heads
+    ├── teacher.safetensors      |  what going on needs; only the newest
+    ├── optimizer.safetensors    |  checkpoint keeps these two
+    └── state.json               step
 """
 
 import json
@@ -72,9 +72,7 @@ def read_run(run: Path) -> tuple[RunConfig, dict[str, Any]]:
 
 def checkpoints(run: Path) -> list[Path]:
     """Return the complete checkpoints of a run, oldest first."""
-    return sorted(
-        path.parent for path in (run / "checkpoints").glob("step_*/state.json")
-    )
+    return sorted(path.parent for path in (run / "checkpoints").glob("step_*/state.json"))
 
 
 def newest_checkpoint(run: Path) -> Path:
@@ -144,9 +142,7 @@ def load_into(module: nn.Module, path: Path) -> None:
         raise CheckpointError(f"{path} does not fit this model: {error}") from error
 
 
-def optimizer_tensors(
-    learner: nn.Module, optimizer: torch.optim.Optimizer
-) -> dict[str, Tensor]:
+def optimizer_tensors(learner: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimiser's state as tensors named PARAMETER.QUANTITY."""
     names = {parameter: name for name, parameter in learner.named_parameters()}
     return {
@@ -156,9 +152,7 @@ def optimizer_tensors(
     }
 
 
-def restore_optimizer(
-    learner: nn.Module, optimizer: torch.optim.Optimizer, path: Path
-) -> None:
+def restore_optimizer(learner: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> None:
     """Give the optimiser back the state that `optimizer_tensors` wrote."""
     parameters = dict(learner.named_parameters())
     for name, value in load_tensors(path).items():

@@ -7,6 +7,7 @@ Source: data2vec 2.0, arXiv:2212.07525 (`Decoder1d`, `Decoder2d` of the referenc
 """
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +38,7 @@ class ConvDecoder(nn.Module):
         widths = [dim] + [config.width] * config.layers
         self.convs = nn.ModuleList(
             conv(a, b, config.kernel, padding=config.kernel // 2, groups=config.groups)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            for a, b in pairwise(widths)
         )
         self.proj = nn.Linear(config.width, dim)
 

@@ -72,7 +72,9 @@ def _blocks(
 ) -> Bool[Tensor, "rows tokens"]:
     """Mark blocks of `side` cells a dimension around random centres; about `share` of the cells."""
     rows, tokens = len(lengths), math.prod(grid)
-    blocks = (lengths.double() * share / side ** len(grid)).floor().long()  # how many each row draws
+    blocks = (
+        (lengths.double() * share / side ** len(grid)).floor().long()
+    )  # how many each row draws
     draws = int(blocks.max()) if rows else 0
     centres = (torch.rand(rows, draws, generator=generator) * lengths[:, None]).long()
     offsets = torch.arange(side) - side // 2
@@ -87,10 +89,8 @@ def _blocks(
     return marked.bool()
 
 
-def visible_tokens(
-    mask: Bool[Tensor, "rows tokens"], lengths: Int[Tensor, " rows"]
-) -> Visible:
-    """Return the positions of the visible tokens, in reading order, filled up to the longest row."""
+def visible_tokens(mask: Bool[Tensor, "rows tokens"], lengths: Int[Tensor, " rows"]) -> Visible:
+    """Return where the visible tokens are, in reading order, filled up to the longest row."""
     shown = ~mask & (torch.arange(mask.shape[1], device=mask.device) < lengths[:, None])
     counts = shown.sum(dim=1)
     ids = (~shown).to(torch.int8).argsort(dim=1, stable=True)[:, : int(counts.max())]
@@ -100,7 +100,7 @@ def visible_tokens(
 def gather_visible(
     x: Float[Tensor, "items tokens dim"], visible: Visible
 ) -> Float[Tensor, "rows visible dim"]:
-    """Pick every row's visible tokens; rows 0 … M−1 belong to item 0, the next M to item 1, …"""
+    """Pick every row's visible tokens; the first M rows belong to item 0, the next M to item 1."""
     item = torch.arange(len(visible.ids), device=x.device) // (len(visible.ids) // len(x))
     return x[item[:, None], visible.ids]
 

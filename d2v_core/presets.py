@@ -21,7 +21,6 @@ from d2v_core.config import (
     MaskConfig,
     MelConfig,
     OptimConfig,
-    PairConfig,
     RunConfig,
     TeacherConfig,
     TrunkConfig,
@@ -47,16 +46,24 @@ def _small() -> RunConfig:
     decoder = DecoderConfig(layers=4, width=256)
     tiny = _tiny()
     return RunConfig(
-        image=ImageConfig(mask=MaskConfig(ratio=0.8, length=3, adjust=0.07, inverse=True),
-                          decoder=decoder),
-        audio=MelConfig(mask=MaskConfig(ratio=0.8, length=4, adjust=0.07, inverse=True),
-                        decoder=decoder, train_frames=400),
-        text=dataclasses.replace(tiny.text, decoder=DecoderConfig(layers=4, kernel=9, width=256),
-                                 max_bytes=256),
+        image=ImageConfig(
+            mask=MaskConfig(ratio=0.8, length=3, adjust=0.07, inverse=True), decoder=decoder
+        ),
+        audio=MelConfig(
+            mask=MaskConfig(ratio=0.8, length=4, adjust=0.07, inverse=True),
+            decoder=decoder,
+            train_frames=400,
+        ),
+        text=dataclasses.replace(
+            tiny.text, decoder=DecoderConfig(layers=4, kernel=9, width=256), max_bytes=256
+        ),
         trunk=TrunkConfig(dim=256, depth=8, prenet_depth=2, heads=4),
-        teacher=TeacherConfig(target_layers=6, ema_decay_start=0.998, ema_decay_end=0.9999,
-                              ema_anneal_steps=20_000),
-        optim=OptimConfig(steps=40_000, batch=32, warmup_steps=1_000, lr=7e-4),
+        teacher=TeacherConfig(
+            target_layers=6, ema_decay_start=0.998, ema_decay_end=0.9999, ema_anneal_steps=20_000
+        ),
+        optim=OptimConfig(
+            steps=40_000, batch=32, warmup_steps=1_000, lr=7e-4, precision="bf16-mixed"
+        ),
     )
 
 

@@ -32,4 +32,4 @@ class Teacher:
         """Move towards the student by 1 − `decay`."""
         mine = list(self.model.parameters())
         other = [parameter.detach().float() for parameter in student.parameters()]
-        torch._foreach_lerp_(mine, other, 1.0 - decay)  # noqa: SLF001  # one kernel for all
+        torch._foreach_lerp_(mine, other, 1.0 - decay)  # one kernel for all

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,34 +21,33 @@ from d2v_core.checkpoint import (
     save_checkpoint,
     start_run,
 )
-from d2v_core.config import OptimConfig, RunConfig
+from d2v_core.config import Modality, OptimConfig, RunConfig
 from d2v_core.data.batches import TrainSteps, seeded
 from d2v_core.data.folder import DataFolder
-from d2v_core.errors import TrainingError
 from d2v_core.learner import Learner
-from d2v_core.metrics import MetricsLog
-from d2v_core.monitor import Monitor, refuse_collapse
+from d2v_core.model import Inputs
+from d2v_core.monitor import Monitor
+from d2v_core.record import Progress, Record, is_due
 from d2v_core.teacher import Teacher, ema_decay
 
-CHECKPOINTS, MEASUREMENTS, LOGGED_STEPS = 8, 24, 4000  # at most so many a run
-GRACE = 0.2  # share of the steps before collapse is judged: a fresh network looks collapsed
+CHECKPOINTS = 8  # at most so many a run
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What a face may show while a run is trained.
+class Training:
+    """What a training has in its hands.
 
     Attributes:
-        step: optimiser steps done.
-        steps: of how many.
-        numbers: the newest value of everything that was measured, by name.
-        seconds_left: estimated from the steps done so far.
+        fabric: device, precision and the other processes.
+        learner: what is trained.
+        teacher: what it is trained towards.
+        optimizer: AdamW over the learner.
     """
 
-    step: int
-    steps: int
-    numbers: dict[str, float]
-    seconds_left: float
+    fabric: Fabric
+    learner: Learner
+    teacher: Teacher
+    optimizer: torch.optim.Optimizer
 
 
 def train(
@@ -68,7 +66,7 @@ def train(
 
     Args:
         folder: data with a train split, and a val split for the monitor.
-        config: of the run; ignored when resuming, which uses the run's own.
+        config: of the run; when resuming, the run's own is used instead.
         run: the run folder.
         resume: go on with an existing run.
         workers: processes that decode; 0 decodes in this one.
@@ -84,83 +82,50 @@ def train(
     """
     if resume:
         config, _ = read_run(run)
-    fabric = make_fabric()
-    torch.manual_seed(config.seed)
-    learner, teacher, optimizer = build(fabric, config)
-    first = 0
-    if resume:
-        first = _restore(newest_checkpoint(run), learner, teacher, optimizer)
-    elif fabric.is_global_zero:
-        start_run(run, config, _about(folder, fabric))
+    training = set_up(config)
+    fabric = training.fabric
     steps = TrainSteps(folder, config, rank=fabric.global_rank, world=fabric.world_size)
-    monitor = Monitor(folder, config, steps.cache) if fabric.is_global_zero else None
-    log = MetricsLog(run, after=first) if fabric.is_global_zero else None
-    if first == 0 and fabric.is_global_zero:
-        save_checkpoint(run, 0, learner, teacher.model, optimizer)
-    wrapped = fabric.setup_module(learner)
-    total, started, numbers = config.optim.steps, time.monotonic(), {}
+    first = restore(training, newest_checkpoint(run)) if resume else 0
+    record = None
+    if fabric.is_global_zero:
+        if not resume:
+            start_run(run, config, _about(folder, fabric))
+            _save(training, run, 0)
+        monitor = Monitor(folder, config, steps.cache)
+        record = Record(run, monitor, first=first, total=config.optim.steps, report=report)
+    module = fabric.setup_module(training.learner)
     loader = DataLoader(
-        steps, batch_size=None, sampler=range(first, total), num_workers=workers
+        steps, batch_size=None, sampler=range(first, config.optim.steps), num_workers=workers
     )
     for done, (batches, paired) in enumerate(loader, start=first + 1):
-        outcome = _step(fabric, wrapped, learner, teacher, optimizer, batches, paired, done)
-        is_checkpoint = _is_due(done, total, CHECKPOINTS)
-        if fabric.is_global_zero and log is not None and monitor is not None:
-            if _is_due(done, total, LOGGED_STEPS):
-                numbers |= {name: float(value) for name, value in outcome.items()}
-                if not math.isfinite(numbers["loss"]):
-                    raise TrainingError(
-                        f"the loss is {numbers['loss']} at step {done}; the last checkpoint is "
-                        "whole, resume with a lower learning rate"
-                    )
-                measured = {}
-                if _is_due(done, total, MEASUREMENTS):
-                    learner.eval()
-                    measured = monitor.measure(learner.student)
-                    learner.train()
-                numbers |= measured
-                log.write(done, {name: numbers[name] for name in [*outcome, *measured]})
-                left = (time.monotonic() - started) / (done - first) * (total - done)
-                report(Progress(done, total, dict(numbers), left))
-                if done > GRACE * total:
-                    refuse_collapse(numbers)
-            if is_checkpoint:
-                save_checkpoint(run, done, learner, teacher.model, optimizer)
-        if is_checkpoint:
+        numbers = optimise(training, module, batches, paired, done)
+        if record is not None:
+            record.after_step(done, numbers, training.learner)
+        if is_due(done, config.optim.steps, CHECKPOINTS):
+            if record is not None:
+                _save(training, run, done)
             fabric.barrier()
-    if log is not None:
-        log.close()
+    if record is not None:
+        record.close()
     return newest_checkpoint(run)
 
 
-def make_fabric() -> Fabric:
-    """Return Fabric for what is there: one process, or those that `torchrun` started.
-
-    bf16 where the machine computes in it: on GPUs, and on CPUs with bf16 instructions.
-    """
+def set_up(config: RunConfig) -> Training:
+    """Make all that a training needs, in one process or in those that `torchrun` started."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    has_bf16 = (
-        torch.cuda.is_bf16_supported()
-        if torch.cuda.is_available()
-        else torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001  # the only way to ask
-    )
     fabric = Fabric(
         accelerator="auto",
         devices=local,
         num_nodes=world // local,
         strategy="ddp" if world > 1 else "auto",
-        precision="bf16-mixed" if has_bf16 else "32-true",
+        precision=config.optim.precision,
     )
     fabric.launch()
-    return fabric
-
-
-def build(fabric: Fabric, config: RunConfig) -> tuple[Learner, Teacher, torch.optim.Optimizer]:
-    """Make the learner, its teacher and the optimiser, on the device."""
+    torch.manual_seed(config.seed)
     learner = Learner(config).to(fabric.device)
     teacher = Teacher(learner.student)
-    return learner, teacher, make_optimizer(learner, config.optim)
+    return Training(fabric, learner, teacher, make_optimizer(learner, config.optim))
 
 
 def make_optimizer(learner: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
@@ -174,8 +139,10 @@ def make_optimizer(learner: nn.Module, config: OptimConfig) -> torch.optim.Optim
         for name, parameter in learner.named_parameters()
     }
     groups = [
-        {"params": [p for n, p in learner.named_parameters() if is_matrix[n] == decayed],
-         "weight_decay": config.weight_decay if decayed else 0.0}
+        {
+            "params": [p for n, p in learner.named_parameters() if is_matrix[n] == decayed],
+            "weight_decay": config.weight_decay if decayed else 0.0,
+        }
         for decayed in (True, False)
     ]
     return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
@@ -189,46 +156,60 @@ def learning_rate(step: int, config: OptimConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def _step(fabric, wrapped, learner, teacher, optimizer, batches, paired, done):  # noqa: ANN001, ANN202, PLR0913
-    """Do one optimiser step; return loss terms and statistics."""
-    config = learner.config
-    seed = seeded(config.seed, "forward", done, fabric.global_rank)
-    torch.manual_seed(seed.initial_seed())  # the noise of the decoders
+def optimise(
+    training: Training,
+    module: nn.Module,
+    batches: dict[Modality, Inputs],
+    paired: dict[Modality, Inputs] | None,
+    done: int,
+) -> dict[str, Any]:
+    """Do one optimiser step.
+
+    Args:
+        training: learner, teacher, optimiser.
+        module: the learner as Fabric wrapped it.
+        batches: masked inputs of every modality.
+        paired: inputs whose rows belong together, if the run uses pairs.
+        done: number of this step; the first is 1.
+
+    Returns:
+        Loss terms and statistics; tensors, so that nothing waits for the device.
+    """
+    fabric, learner, config = training.fabric, training.learner, training.learner.config
+    # The noise of the decoders: a function of seed, step and rank alone.
+    torch.manual_seed(seeded(config.seed, "forward", done, fabric.global_rank).initial_seed())
     rate = learning_rate(done, config.optim)
-    for group in optimizer.param_groups:
+    for group in training.optimizer.param_groups:
         group["lr"] = rate
     batches = {m: inputs.to(fabric.device) for m, inputs in batches.items()}
     paired = paired and {m: inputs.to(fabric.device) for m, inputs in paired.items()}
-    outcome = wrapped(teacher.model, batches, paired)
-    loss = outcome.total
-    fabric.backward(loss)
+    outcome = module(training.teacher.model, batches, paired)
+    fabric.backward(outcome.total)
     norm = nn.utils.clip_grad_norm_(learner.parameters(), config.optim.clip_norm)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
+    training.optimizer.step()
+    training.optimizer.zero_grad(set_to_none=True)
     learner.after_step()
-    teacher.follow(learner.student, decay=ema_decay(done, config.teacher))
+    training.teacher.follow(learner.student, decay=ema_decay(done, config.teacher))
+    losses = {name: loss.detach() for name, loss in outcome.losses.items()}
     return {
-        "loss": loss.detach(),
-        **{name: value.detach() for name, value in outcome.losses.items()},
+        "loss": outcome.total.detach(),
+        **losses,
         **outcome.statistics,
         "gradient_norm": norm.detach(),
         "lr": rate,
     }
 
 
-def _is_due(done: int, total: int, times: int) -> bool:
-    """Tell whether something that happens `times` times a run is due; the last step always is."""
-    return done % max(1, total // times) == 0 or done == total
-
-
-def _restore(
-    checkpoint: Path, learner: Learner, teacher: Teacher, optimizer: torch.optim.Optimizer
-) -> int:
-    """Load everything from a checkpoint; return its step."""
-    load_into(learner, checkpoint / "learner.safetensors")
-    load_into(teacher.model, checkpoint / "teacher.safetensors")
-    restore_optimizer(learner, optimizer, checkpoint / "optimizer.safetensors")
+def restore(training: Training, checkpoint: Path) -> int:
+    """Load learner, teacher and optimiser from a checkpoint; return its step."""
+    load_into(training.learner, checkpoint / "learner.safetensors")
+    load_into(training.teacher.model, checkpoint / "teacher.safetensors")
+    restore_optimizer(training.learner, training.optimizer, checkpoint / "optimizer.safetensors")
     return int(json.loads((checkpoint / "state.json").read_text())["step"])
+
+
+def _save(training: Training, run: Path, step: int) -> None:
+    save_checkpoint(run, step, training.learner, training.teacher.model, training.optimizer)
 
 
 def _about(folder: DataFolder, fabric: Fabric) -> dict[str, Any]:
@@ -237,7 +218,7 @@ def _about(folder: DataFolder, fabric: Fabric) -> dict[str, Any]:
         "data_fingerprint": folder.fingerprint,
         "device": str(fabric.device),
         "processes": fabric.world_size,
-        "precision": fabric._precision.precision,  # noqa: SLF001  # Fabric does not show it
+        "precision": fabric._precision.precision,  # Fabric does not show it
         "torch": torch.__version__,
         "weight_decay": "matrices only",
     }

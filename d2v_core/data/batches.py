@@ -261,6 +261,4 @@ def paired_items(
         for modality in list(items)[1:]:
             generator = seeded(config.seed, "shuffled", modality)
             order[modality] = torch.randperm(len(kept), generator=generator).tolist()
-    return [
-        {m: by_id[m][kept[order[m][row]]] for m in items} for row in range(len(kept))
-    ]
+    return [{m: by_id[m][kept[order[m][row]]] for m in items} for row in range(len(kept))]

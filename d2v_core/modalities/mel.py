@@ -38,7 +38,9 @@ class MelTokens(nn.Module):
         """Return (rows, columns) of the tokens of a batch `width` frames long."""
         return width // self.patch_frames, self.columns
 
-    def forward(self, values: Float[Tensor, "batch frames bins"]) -> Float[Tensor, "batch tokens dim"]:
+    def forward(
+        self, values: Float[Tensor, "batch frames bins"]
+    ) -> Float[Tensor, "batch tokens dim"]:
         """Return the tokens with their positions."""
         tokens = self.proj(values[:, None]).flatten(2).transpose(1, 2)
         return tokens + self.positions[: tokens.shape[1]]

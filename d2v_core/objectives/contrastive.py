@@ -36,7 +36,10 @@ class Contrastive(nn.Module):
             {m: nn.Linear(dim, config.pairs.dim, bias=False) for m in config.modalities}
         )
         self.log_scales = nn.ParameterDict(
-            {"-".join(pair): nn.Parameter(torch.tensor(math.log(1 / 0.07))) for pair in self.between}
+            {
+                "-".join(pair): nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+                for pair in self.between
+            }
         )
 
     def project(

@@ -1,0 +1,156 @@
+"""A data folder through an encoder into a store: all layers in one pass, resumable."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from d2v_core.data.folder import DataFolder, Item, Problem
+from d2v_core.encoders.encoder import Encoder
+from d2v_core.errors import InputError, MediaError
+from d2v_core.store import COLUMNS, Recipe, Store
+
+CHUNK = 512  # items decoded together, then batched by length
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What an embedding did.
+
+    Attributes:
+        name: of the representation in the store.
+        added: items embedded now.
+        already: items that were there before.
+        skipped: items that could not be decoded, with the reason.
+    """
+
+    name: str
+    added: int
+    already: int
+    skipped: tuple[Problem, ...]
+
+
+def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
+    """Return how this encoder's representation of this folder is made."""
+    return Recipe(
+        encoder=encoder.name,
+        encoder_hash=encoder.hash,
+        data=str(folder.root.resolve()),
+        data_fingerprint=folder.fingerprint,
+        taps=encoder.taps,
+        widths=encoder.widths,
+        pooling=encoder.pooling,
+        versions={name: importlib.metadata.version(name) for name in ("torch", "numpy")},
+    )
+
+
+def embed(
+    encoder: Encoder,
+    folder: DataFolder,
+    store: Store,
+    *,
+    report: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Embedded:
+    """Embed what is not in the store yet.
+
+    Items that cannot be decoded are left out and named in the result.
+
+    Args:
+        encoder: what encodes.
+        folder: what is encoded; modalities that the encoder does not have are left out.
+        store: where it goes.
+        report: called with items done and items in all.
+
+    Raises:
+        InputError: if the folder has nothing that the encoder can encode.
+    """
+    recipe = recipe_of(encoder, folder)
+    items = [item for item in folder.items if item.modality in encoder.modalities]
+    if not items:
+        raise InputError(
+            f"{folder.root} has {', '.join(folder.modalities)}; "
+            f"{encoder.name} encodes {', '.join(encoder.modalities)}"
+        )
+    done = store.done(recipe)
+    rows = item_table(items, folder.root)
+    missing = [n for n, item in enumerate(items) if (item.id, item.modality) not in done]
+    skipped = list(folder.problems)
+    added = 0
+    report(len(done), len(items))
+    for start in range(0, len(missing), CHUNK):
+        chunk = missing[start : start + CHUNK]
+        order: list[int] = []
+        parts: list[tuple[Tensor, ...]] = []
+        for batch in _batches(encoder, {n: items[n] for n in chunk}, skipped):
+            tensors = list(batch.values())
+            parts.append(encoder.encode(items[next(iter(batch))].modality, tensors).pooled)
+            order += batch
+        if order:
+            layers = [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
+            store.append(recipe, rows.take(order), layers)
+        added += len(order)
+        report(len(done) + start + len(chunk), len(items))
+    return Embedded(recipe.name, added, len(done), tuple(skipped))
+
+
+def item_table(items: list[Item], root: Path) -> pa.Table:
+    """Return a row an item: the fixed columns of a store, then the further ones of the data.
+
+    Further columns whose name is taken get an underscore behind it.
+    """
+    frame = pd.DataFrame(
+        {
+            "id": [item.id for item in items],
+            "modality": [item.modality for item in items],
+            "label": [item.label for item in items],
+            "split": [item.split for item in items],
+            "group": [item.group for item in items],
+            "text": [item.source if isinstance(item.source, str) else None for item in items],
+            "media": [
+                None if isinstance(item.source, str) else str(item.source.relative_to(root))
+                for item in items
+            ],
+        },
+        columns=list(COLUMNS),
+        dtype="string",
+    )
+    further = pd.DataFrame([dict(item.columns) for item in items])
+    for name in further:
+        taken = name in COLUMNS or str(name).startswith("layer_")
+        frame[f"{name}_" if taken else name] = _one_type(further[name])
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def _one_type(column: pd.Series) -> pd.Series:
+    """Return a column that Arrow can type: as it is if it is of one kind, else as text."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    return column if kind in ("integer", "floating", "boolean") else column.astype("string")
+
+
+def _batches(
+    encoder: Encoder, items: dict[int, Item], skipped: list[Problem]
+) -> Iterator[dict[int, Tensor]]:
+    """Decode items and yield batches of one modality and of about one length."""
+    loaded: dict[int, Tensor] = {}
+    for number, item in items.items():
+        try:
+            loaded[number] = encoder.load(item)
+        except MediaError as error:
+            skipped.append(Problem(name_of(item), str(error)))
+    for modality in encoder.modalities:
+        same = sorted(
+            (n for n in loaded if items[n].modality == modality), key=lambda n: len(loaded[n])
+        )
+        for start in range(0, len(same), BATCH):
+            yield {n: loaded[n] for n in same[start : start + BATCH]}
+
+
+def name_of(item: Item) -> str:
+    """Return how an item is named to a person: its file, or whose text it is."""
+    return f"text of {item.id}" if isinstance(item.source, str) else item.source.name

@@ -1,0 +1,41 @@
+"""The contract that all encoders keep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from d2v_core.config import Modality
+from d2v_core.data.folder import Item
+
+
+@dataclass(frozen=True)
+class LayerVectors:
+    """What an encoder makes of a batch of one modality.
+
+    Attributes:
+        pooled: one vector an item at every tap, in the order of the encoder's taps.
+    """
+
+    pooled: tuple[Float[Tensor, "items _"], ...]
+
+
+class Encoder(Protocol):
+    """Turns items into one vector a layer, all layers in one pass."""
+
+    name: str
+    hash: str
+    modalities: tuple[Modality, ...]
+    taps: tuple[str, ...]
+    widths: tuple[int, ...]
+    pooling: str
+
+    def load(self, item: Item) -> Tensor:
+        """Decode an item; raise MediaError with the reason if that fails."""
+        ...
+
+    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerVectors:
+        """Encode decoded items of one modality; the batch does not change what comes out."""
+        ...

@@ -1,0 +1,258 @@
+"""Where embeddings live: a LanceDB directory, one table a representation.
+
+A representation is what one encoder makes of one data folder. Its table has a row an item of one
+modality and a column a layer; its recipe, which says how it was made, is in the table's metadata.
+All calls to LanceDB are in this file.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from jaxtyping import Float
+
+from d2v_core.errors import StoreError
+
+COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
+_MAP = "map."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a representation was made; the same recipe gives the same table."""
+
+    encoder: str
+    """What the user named."""
+
+    encoder_hash: str
+    """Of settings and weights."""
+
+    data: str
+    """The data folder; media are relative to it."""
+
+    data_fingerprint: str
+    """Changes when the data change."""
+
+    taps: tuple[str, ...]
+    """Where in the model each layer was taken; `layer_00` is the first."""
+
+    widths: tuple[int, ...]
+    """Channels of each layer."""
+
+    pooling: str
+    """How tokens became one vector."""
+
+    versions: dict[str, str]
+    """Of the libraries that computed it."""
+
+    @property
+    def hash(self) -> str:
+        """Of everything that determines the numbers (so not of where the data lie)."""
+        values = dataclasses.asdict(self)
+        for name in ("encoder", "data", "versions"):
+            del values[name]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """The table's name: what the user called the encoder, and the hash."""
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", Path(self.encoder).name).strip("-") or "encoder"
+        return f"{slug}-{self.hash}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """One table, read.
+
+    Attributes:
+        recipe: how it was made.
+        items: a row an item: id, modality, label, split, group, text, media and further columns.
+        layers: embeddings (items, width) by tap, in the order of the recipe; rows as in `items`.
+    """
+
+    recipe: Recipe
+    items: pd.DataFrame
+    layers: dict[str, Float[np.ndarray, "items _"]]
+
+    def of(self, modality: str) -> "Representation":
+        """Return the rows of one modality."""
+        keep = (self.items["modality"] == modality).to_numpy()
+        return Representation(
+            self.recipe,
+            self.items[keep].reset_index(drop=True),
+            {tap: x[keep] for tap, x in self.layers.items()},
+        )
+
+
+class Store:
+    """A directory of representations, local or on object storage.
+
+    Args:
+        place: a path or a URI that LanceDB understands.
+        create: make it if it is not there.
+
+    Raises:
+        StoreError: if it is not there and `create` is not set.
+    """
+
+    def __init__(self, place: str | Path, *, create: bool = False) -> None:
+        self.place = str(place)
+        if "://" not in self.place and not Path(self.place).is_dir() and not create:
+            raise StoreError(f"there is no store at {self.place}; make one with `d2v embed`")
+        self.database = lancedb.connect(self.place)
+
+    def _tables(self) -> list[str]:
+        names, token = [], None
+        while True:
+            answer = self.database.list_tables(page_token=token)
+            names += answer.tables
+            token = answer.page_token
+            if not token:
+                return sorted(names)
+
+    def names(self) -> list[str]:
+        """Return the names of the representations."""
+        return [name for name in self._tables() if not name.startswith(_MAP)]
+
+    def recipe(self, name: str) -> Recipe:
+        """Return how a representation was made.
+
+        Raises:
+            StoreError: if there is no such table, or it was not made by this software.
+        """
+        if name not in self._tables():
+            raise StoreError(
+                f"{self.place} has no representation {name!r}; it has "
+                f"{', '.join(self.names()) or 'none'}"
+            )
+        metadata = self.database.open_table(name).schema.metadata or {}
+        if b"recipe" not in metadata:
+            raise StoreError(f"table {name!r} of {self.place} has no recipe: not made by d2v")
+        values = json.loads(metadata[b"recipe"])
+        values["taps"], values["widths"] = tuple(values["taps"]), tuple(values["widths"])
+        return Recipe(**values)
+
+    def recipes(self) -> dict[str, Recipe]:
+        """Return all recipes by the name of their table."""
+        return {name: self.recipe(name) for name in self.names()}
+
+    def only(self) -> str:
+        """Return the name of the one representation.
+
+        Raises:
+            StoreError: if there is none, or more than one to choose from.
+        """
+        names = self.names()
+        if len(names) != 1:
+            what = f"{len(names)} representations ({', '.join(names)}); choose one with --name"
+            raise StoreError(f"{self.place} holds {what if names else 'no representation'}")
+        return names[0]
+
+    def read(self, name: str, *, taps: tuple[str, ...] | None = None) -> Representation:
+        """Return a representation, rows ordered by id and modality.
+
+        Args:
+            name: of its table.
+            taps: which layers; all if None.
+
+        Raises:
+            StoreError: if there is no such representation or tap.
+        """
+        recipe = self.recipe(name)
+        wanted = recipe.taps if taps is None else taps
+        missing = set(wanted) - set(recipe.taps)
+        if missing:
+            raise StoreError(
+                f"{name} has no tap {', '.join(sorted(missing))}; it has {', '.join(recipe.taps)}"
+            )
+        columns = {tap: layer_column(recipe.taps.index(tap)) for tap in wanted}
+        table = self.database.open_table(name)
+        others = [c for c in table.schema.names if not re.fullmatch(r"layer_\d+", c)]
+        data = table.search().select([*others, *columns.values()]).limit(None).to_arrow()
+        items = data.select(others).to_pandas()
+        order = items.sort_values(["id", "modality"], kind="stable").index.to_numpy()
+        layers = {tap: matrix_of(data[column])[order] for tap, column in columns.items()}
+        return Representation(recipe, items.loc[order].reset_index(drop=True), layers)
+
+    def done(self, recipe: Recipe) -> set[tuple[str, str]]:
+        """Return (id, modality) of all the items that are stored under a recipe."""
+        if recipe.name not in self._tables():
+            return set()
+        table = self.database.open_table(recipe.name)
+        rows = table.search().select(["id", "modality"]).limit(None).to_arrow().to_pydict()
+        return set(zip(rows["id"], rows["modality"], strict=True))
+
+    def append(
+        self, recipe: Recipe, items: pa.Table, layers: list[Float[np.ndarray, "items _"]]
+    ) -> None:
+        """Add rows in one commit: they are all there afterwards, or none is.
+
+        Raises:
+            StoreError: if an embedding is not finite.
+        """
+        for tap, x in zip(recipe.taps, layers, strict=True):
+            bad = ~np.isfinite(x.astype(np.float16)).all(axis=1)
+            if bad.any():
+                ids = items["id"].take(np.flatnonzero(bad)[:3]).to_pylist()
+                raise StoreError(
+                    f"{recipe.encoder} gives values at {tap} that are not finite in half precision"
+                    f" for {int(bad.sum())} items, {', '.join(ids)} among them"
+                )
+        for number, x in enumerate(layers):
+            flat = pa.array(np.ascontiguousarray(x, dtype=np.float16).ravel())
+            column = pa.FixedSizeListArray.from_arrays(flat, x.shape[1])
+            items = items.append_column(layer_column(number), column)
+        items = items.replace_schema_metadata({"recipe": json.dumps(recipe.to_json())})
+        if recipe.name in self._tables():
+            self.database.open_table(recipe.name).add(items)
+        else:
+            self.database.create_table(recipe.name, items)
+
+    def write_map(self, name: str, coordinates: pd.DataFrame, about: dict[str, Any]) -> None:
+        """Keep a map, replacing one of the same name.
+
+        Args:
+            name: what the map depends on; any text.
+            coordinates: id, modality, x, y and whatever else belongs to a point.
+            about: plain JSON values that say how it was made.
+        """
+        table = pa.Table.from_pandas(coordinates, preserve_index=False)
+        table = table.replace_schema_metadata({"about": json.dumps(about)})
+        self.database.create_table(_map_name(name), table, mode="overwrite")
+
+    def read_map(self, name: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+        """Return a kept map and how it was made, or None if there is none of that name."""
+        if _map_name(name) not in self._tables():
+            return None
+        table = self.database.open_table(_map_name(name))
+        data = table.search().limit(None).to_arrow()
+        return data.to_pandas(), json.loads((table.schema.metadata or {})[b"about"])
+
+
+def layer_column(number: int) -> str:
+    """Return the name of the column of layer `number`."""
+    return f"layer_{number:02d}"
+
+
+def matrix_of(column: pa.ChunkedArray) -> Float[np.ndarray, "items dim"]:
+    """Return a column of fixed-size lists as a float32 matrix."""
+    width = column.type.list_size
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    flat = np.concatenate(parts) if parts else np.zeros(0)
+    return flat.astype(np.float32).reshape(-1, width)
+
+
+def _map_name(name: str) -> str:
+    return _MAP + hashlib.sha256(name.encode()).hexdigest()[:16]
