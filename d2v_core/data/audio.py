@@ -2,6 +2,7 @@
 
 import functools
 import io
+import math
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -37,7 +38,9 @@ _FFT_SIZE = 1024
 """The window is padded to this, so that even the narrowest of 128 mel filters holds a bin."""
 
 
-def decode_audio(source: Path | bytes, *, max_seconds: float = 60.0) -> Float[Tensor, " samples"]:
+def decode_audio(
+    source: Path | bytes, *, max_seconds: float = 60.0, first_seconds: float | None = None
+) -> Float[Tensor, " samples"]:
     """Return a recording as mono samples at SAMPLE_RATE_HZ, full scale ±1.
 
     Channels are averaged, other rates resampled. The length is checked in the header, before a
@@ -46,6 +49,7 @@ def decode_audio(source: Path | bytes, *, max_seconds: float = 60.0) -> Float[Te
     Args:
         source: a file, or its bytes, in a format of libsndfile (WAV, FLAC, Ogg, MP3, AIFF, ...).
         max_seconds: longer recordings are refused; cut them into pieces first.
+        first_seconds: read only this much of the start, for a model that sees no more.
 
     Raises:
         MediaError: if it is no recording, damaged, truncated, too long, without samples, or holds
@@ -57,7 +61,8 @@ def decode_audio(source: Path | bytes, *, max_seconds: float = 60.0) -> Float[Te
         with soundfile.SoundFile(file) as sound:
             rate = sound.samplerate
             _check_header(sound, max_seconds)
-            mono = _read_mono(sound, int(max_seconds * rate))
+            first = None if first_seconds is None else math.ceil(first_seconds * rate)
+            mono = _read_mono(sound, most=int(max_seconds * rate), first=first)
     except soundfile.LibsndfileError as error:
         raise MediaError(_reason(error)) from error
     if not np.isfinite(mono).all():
@@ -150,23 +155,32 @@ def _is_length_known(frames: int) -> bool:
     return frames < 2**62
 
 
-def _read_mono(sound: soundfile.SoundFile, max_frames: int) -> Float[np.ndarray, " frames"]:
-    """Read block by block, so that memory follows what is there and not what the header says."""
+def _read_mono(
+    sound: soundfile.SoundFile, *, most: int, first: int | None
+) -> Float[np.ndarray, " frames"]:
+    """Read block by block, so that memory follows what is there and not what the header says.
+
+    Args:
+        sound: an open file.
+        most: frames; if more come, the recording is refused.
+        first: stop after so many frames and ask no further.
+    """
+    end = most + 1 if first is None else min(first, most)
     blocks, count = [], 0
-    while count <= max_frames:
+    while count < end:
         block = sound.read(_BLOCK_FRAMES // sound.channels + 1, dtype="float32", always_2d=True)
         if not len(block):
             break
         with np.errstate(invalid="ignore"):  # inf - inf; found by the caller
             blocks.append(block.mean(axis=1, dtype=np.float64))
         count += len(block)
-    if count > max_frames:
-        raise MediaError(f"longer than {max_frames / sound.samplerate:g} s; cut it into pieces")
     if count == 0:
         raise MediaError("holds no samples")
-    if _is_length_known(sound.frames) and count < sound.frames:
+    if _is_length_known(sound.frames) and count < min(end, sound.frames):
         raise MediaError(f"truncated: {count} of {sound.frames} samples are there")
-    return np.concatenate(blocks)
+    if count > most and first is None:
+        raise MediaError(f"longer than {most / sound.samplerate:g} s; cut it into pieces")
+    return np.concatenate(blocks)[:end]
 
 
 def _resample(mono: Float[np.ndarray, " frames"], rate: int) -> Float[np.ndarray, " samples"]:

@@ -5,7 +5,6 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -83,7 +82,7 @@ def image_tensor(
     return levels.to(torch.float32) / 127.5 - 1.0
 
 
-def _open(source: Path | bytes) -> IO[bytes]:
+def _open(source: Path | bytes) -> io.BytesIO | io.BufferedReader:
     """Return an open file, or say why there is none."""
     if isinstance(source, bytes):
         start = source[:512]

@@ -40,6 +40,13 @@ class Item:
     columns: Mapping[str, object]
     """Every further column of the row, as plain Python scalars."""
 
+    @property
+    def file(self) -> Path:
+        """Return the file; raise TypeError if the item is a sentence in the metadata."""
+        if isinstance(self.source, str):
+            raise TypeError(f"the {self.modality} of {self.id!r} is no file but the text itself")
+        return self.source
+
 
 @dataclass(frozen=True)
 class Problem:
