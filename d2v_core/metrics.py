@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
@@ -38,7 +39,7 @@ class MetricsLog:
         self.events.close()
 
 
-def read_metrics(run: Path) -> list[dict[str, float]]:
+def read_metrics(run: Path) -> list[dict[str, Any]]:
     """Return the logged lines of a run; a last line that is still being written is left out."""
     path = run / "metrics.jsonl"
     if not path.exists():

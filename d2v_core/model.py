@@ -5,7 +5,7 @@
 Layer numbering, everywhere: 0 is the input of trunk block 1, l is the output of block l.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -19,8 +19,7 @@ from d2v_core.modalities.text import ByteTokens
 from d2v_core.transformer import Trunk, TrunkStates, padding_bias
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(NamedTuple):
     """A batch of one modality, padded to its longest item.
 
     Attributes:

@@ -13,7 +13,7 @@ from torch import Tensor
 from d2v_core.config import Modality, RunConfig
 from d2v_core.data.batches import Collator, ItemCache
 from d2v_core.data.folder import DataFolder, Item
-from d2v_core.errors import CollapseError
+from d2v_core.errors import CollapseError, TrainingError
 from d2v_core.model import Inputs, Student
 
 BANK, QUERIES, NEIGHBOURS, BATCH = 512, 256, 10, 64
@@ -84,13 +84,22 @@ class Monitor:
 
     @torch.no_grad()
     def measure(self, student: Student) -> dict[str, float]:
-        """Return rank, mean cosine and kNN accuracy of the last layer of every modality."""
+        """Return rank, mean cosine and kNN accuracy of the last layer of every modality.
+
+        Raises:
+            TrainingError: if an embedding is not finite.
+        """
         device = next(student.parameters()).device
         found: dict[str, float] = {}
         for modality, batches in self.batches.items():
             x = torch.cat(
                 [student.pooled_layers(modality, batch.to(device))[-1].cpu() for batch in batches]
             )
+            if not bool(x.isfinite().all()):
+                raise TrainingError(
+                    f"embeddings of {modality} are not finite; the last checkpoint is whole, but "
+                    "start again with a lower learning rate"
+                )
             bank, labels = self.banks[modality], self.labels[modality]
             found[f"{modality}/effective_rank"] = effective_rank(x)
             found[f"{modality}/mean_cosine"] = mean_cosine(x)

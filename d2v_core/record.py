@@ -53,9 +53,9 @@ class Record:
         self,
         run: Path,
         monitor: Monitor,
-        *,
         first: int,
         total: int,
+        *,
         report: Callable[[Progress], None],
     ) -> None:
         self.monitor, self.first, self.total, self.report = monitor, first, total, report
@@ -73,11 +73,12 @@ class Record:
         if not is_due(done, self.total, LOGGED_STEPS):
             return
         new = {name: float(value) for name, value in found.items()}
-        if not math.isfinite(new["loss"]):
-            raise TrainingError(
-                f"the loss is {new['loss']} at step {done}; the last checkpoint is whole: "
-                "go on from it with a lower learning rate"
-            )
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(new[name]):
+                raise TrainingError(
+                    f"{name} is {new[name]} at step {done}; the last checkpoint is whole, but "
+                    "start again with a lower learning rate"
+                )
         if is_due(done, self.total, MEASUREMENTS):
             learner.eval()
             new |= self.monitor.measure(learner.student)
@@ -90,6 +91,8 @@ class Record:
         if done > GRACE * self.total:
             refuse_collapse(self.numbers)
 
-    def close(self) -> None:
-        """Finish the log."""
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
         self.log.close()

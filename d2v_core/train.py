@@ -4,6 +4,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,28 +87,37 @@ def train(
     fabric = training.fabric
     steps = TrainSteps(folder, config, rank=fabric.global_rank, world=fabric.world_size)
     first = restore(training, newest_checkpoint(run)) if resume else 0
-    record = None
-    if fabric.is_global_zero:
-        if not resume:
-            start_run(run, config, _about(folder, fabric))
-            _save(training, run, 0)
-        monitor = Monitor(folder, config, steps.cache)
-        record = Record(run, monitor, first=first, total=config.optim.steps, report=report)
+    if fabric.is_global_zero and not resume:
+        start_run(run, config, _about(folder, fabric))
+        _save(training, run, 0)
     module = fabric.setup_module(training.learner)
+    total = config.optim.steps
     loader = DataLoader(
-        steps, batch_size=None, sampler=range(first, config.optim.steps), num_workers=workers
+        steps,
+        batch_size=None,
+        sampler=range(first, total),
+        num_workers=workers,
+        collate_fn=as_it_is,
     )
-    for done, (batches, paired) in enumerate(loader, start=first + 1):
-        numbers = optimise(training, module, batches, paired, done)
-        if record is not None:
-            record.after_step(done, numbers, training.learner)
-        if is_due(done, config.optim.steps, CHECKPOINTS):
+    with ExitStack() as stack:
+        record = None
+        if fabric.is_global_zero:
+            monitor = Monitor(folder, config, steps.cache)
+            record = stack.enter_context(Record(run, monitor, first, total, report=report))
+        for done, (batches, paired) in enumerate(loader, start=first + 1):
+            numbers = optimise(training, module, batches, paired, done)
             if record is not None:
-                _save(training, run, done)
-            fabric.barrier()
-    if record is not None:
-        record.close()
+                record.after_step(done, numbers, training.learner)
+            if is_due(done, total, CHECKPOINTS):
+                if record is not None:
+                    _save(training, run, done)
+                fabric.barrier()
     return newest_checkpoint(run)
+
+
+def as_it_is(batch: Any) -> Any:  # noqa: ANN401  # whatever the data set gives
+    """Return a step's batches unchanged; the loader's own way would turn tuples into lists."""
+    return batch
 
 
 def set_up(config: RunConfig) -> Training:

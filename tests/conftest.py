@@ -1,10 +1,14 @@
 """What all tests share. Nothing here is random without a seed."""
 
+import csv
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from PIL import Image
 
 from d2v_core.presets import preset
 
@@ -41,3 +45,43 @@ def smallest(name="shared-pairs-50", **settings):
         pairs=dataclasses.replace(config.pairs, batch=4, dim=16),
         **settings,
     )
+
+
+COLOURS = {"robin": (200, 60, 40), "owl": (90, 70, 50), "duck": (40, 140, 60)}
+TONES_HZ = {"robin": 3000, "owl": 400, "duck": 1000}
+
+
+def write_toys(folder, items=24):
+    """Write a data folder of coloured squares, tones and sentences: three kinds, all paired."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    time = np.arange(8000) / 16000
+    rows = []
+    for n in range(items):
+        label = list(COLOURS)[n % 3]
+        pixels = np.clip(COLOURS[label] + rng.normal(0, 20, (64, 64, 3)), 0, 255)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{n:02d}.png")
+        tone = 0.3 * np.sin(2 * np.pi * TONES_HZ[label] * time[: 4000 + 200 * (n % 5)])
+        soundfile.write(folder / f"{n:02d}.wav", tone + rng.normal(0, 0.01, tone.shape), 16000)
+        rows.append(
+            {
+                "id": f"{n:02d}",
+                "image_file_name": f"{n:02d}.png",
+                "audio_file_name": f"{n:02d}.wav",
+                "text": f"{'One Two Three'.split()[n % 2]} {label} sits here, number {n}.",
+                "label": label,
+                "split": ("train", "train", "train", "val", "test", "train")[n // 3 % 6],
+                "size": n % 4,
+            }
+        )
+    with (folder / "metadata.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """A small data folder with three modalities; read-only."""
+    return write_toys(tmp_path_factory.mktemp("data") / "toys")

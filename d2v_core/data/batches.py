@@ -15,7 +15,8 @@ from torch.utils.data import Dataset
 
 from d2v_core.config import ByteConfig, ImageConfig, MelConfig, Modality, RunConfig
 from d2v_core.data.audio import decode_audio, mel_spectrogram
-from d2v_core.data.folder import DataFolder, Item
+from d2v_core.data.folder import DataFolder
+from d2v_core.data.items import Item
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.text import decode_text
 from d2v_core.errors import InputError, MediaError
@@ -45,7 +46,7 @@ def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
         case ImageConfig(size=size):
             return image_tensor(decode_image(item.source), size=size)
         case MelConfig() as mel:
-            samples = decode_audio(item.source, max_seconds=mel.max_frames * HOP_SECONDS)
+            samples = decode_audio(item.source, first_seconds=mel.max_frames * HOP_SECONDS)
             return mel_spectrogram(samples, mel_bins=mel.bins)[: mel.max_frames]
         case ByteConfig() as text:
             data = decode_text(item.source).encode()[: text.max_bytes]

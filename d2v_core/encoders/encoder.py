@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from d2v_core.config import Modality
-from d2v_core.data.folder import Item
+from d2v_core.data.items import Item
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class LayerVectors:
     pooled: tuple[Float[Tensor, "items _"], ...]
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns items into one vector a layer, all layers in one pass."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from d2v_core.config import MODALITIES, Modality
 from d2v_core.data.audio import decode_audio, mel_spectrogram
-from d2v_core.data.folder import Item
+from d2v_core.data.items import Item
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.text import decode_text
 from d2v_core.encoders.encoder import LayerVectors
@@ -40,7 +40,7 @@ class LowLevelEncoder:
                 pixels = image_tensor(decode_image(item.source), size=64)
                 x = F.adaptive_avg_pool2d(pixels, THUMBNAIL).flatten()
             case "audio":
-                samples = decode_audio(item.source, max_seconds=SECONDS)
+                samples = decode_audio(item.source, first_seconds=SECONDS)
                 mel = mel_spectrogram(samples, mel_bins=MEL_BINS)
                 x = torch.cat([mel.mean(dim=0), mel.std(dim=0, correction=0)])
             case "text":

@@ -1,13 +1,12 @@
 """What an objective returns: the terms of its loss, and what the monitor wants to know."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The loss terms of one step, by name, and numbers about them.
 
     Attributes:
@@ -16,7 +15,7 @@ class Outcome:
     """
 
     losses: dict[str, Tensor]
-    statistics: dict[str, Tensor] = field(default_factory=dict)
+    statistics: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:

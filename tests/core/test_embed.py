@@ -1,0 +1,149 @@
+"""Embedding: all layers, once, whatever the batch; skipped items are named; broken runs resume."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from d2v_core.data.folder import read_folder
+from d2v_core.embed import embed, recipe_of
+from d2v_core.encoders import open_encoder
+from d2v_core.encoders.lowlevel import LowLevelEncoder
+from d2v_core.encoders.run import RunEncoder, trained
+from d2v_core.errors import CheckpointError, InputError, StoreError
+from d2v_core.learner import Learner
+from d2v_core.store import Store
+from d2v_core.train import train
+from tests.conftest import smallest
+
+
+@pytest.fixture
+def encoder():
+    return RunEncoder("toy", Learner(smallest()))
+
+
+@pytest.fixture
+def folder(toys):
+    return read_folder(toys)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store", create=True)
+
+
+def test_every_item_gets_a_row_and_every_tap_a_column(encoder, folder, store):
+    result = embed(encoder, folder, store)
+    read = store.read(result.name)
+
+    assert (result.added, result.already, result.skipped) == (72, 0, ())
+    assert list(read.layers) == ["embed", "block_01.resid", "block_02.resid", "joint"]
+    assert read.layers["embed"].shape == (72, 32)
+    assert read.layers["joint"].shape == (72, 16)
+    assert read.items["modality"].value_counts().to_dict() == {"image": 24, "audio": 24, "text": 24}
+    row = read.items[(read.items["id"] == "04") & (read.items["modality"] == "audio")].iloc[0]
+    assert (row["label"], row["split"], row["media"], row["size"]) == ("owl", "train", "04.wav", 0)
+    assert store.recipe(result.name) == recipe_of(encoder, folder)
+
+
+def test_a_second_run_is_a_no_op(encoder, folder, store):
+    first = embed(encoder, folder, store)
+    version = store.database.open_table(first.name).version
+    second = embed(encoder, folder, store)
+
+    assert (second.added, second.already) == (0, 72)
+    assert store.database.open_table(first.name).version == version
+
+
+def test_a_broken_run_resumes_without_a_row_lost_or_double(encoder, folder, store, monkeypatch):
+    monkeypatch.setattr("d2v_core.embed.CHUNK", 10)
+    whole = store.read(embed(encoder, folder, store).name)
+    other = Store(store.place + "-2", create=True)
+
+    def die(done, _of):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed(encoder, folder, other, report=die)
+    assert len(other.done(recipe_of(encoder, folder))) == 20
+    assert embed(encoder, folder, other).added == 52
+    resumed = other.read(other.only())
+
+    assert resumed.items.equals(whole.items)
+    for tap, x in whole.layers.items():
+        np.testing.assert_allclose(resumed.layers[tap], x, atol=2e-3)
+
+
+def test_an_item_alone_is_what_it_is_in_a_padded_batch(encoder, folder):
+    for modality in ("audio", "text"):
+        tensors = [encoder.load(item) for item in folder.of(modality)[:6]]
+        together = encoder.encode(modality, tensors).pooled
+        assert len({len(x) for x in tensors}) > 1
+        for tap, layer in enumerate(together):
+            alone = torch.cat([encoder.encode(modality, [x]).pooled[tap] for x in tensors])
+            torch.testing.assert_close(alone, layer, atol=1e-4, rtol=0)
+
+
+def test_damaged_items_are_named_and_the_rest_is_stored(toys, encoder, store, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(toys, copy)
+    (copy / "03.png").write_bytes((copy / "03.png").read_bytes()[:200])
+    (copy / "05.wav").write_bytes(b"")
+    (copy / "07.png").unlink()
+    result = embed(encoder, read_folder(copy), store)
+
+    assert {problem.file for problem in result.skipped} >= {"03.png", "05.wav"}
+    assert any("07.png" in f"{p.file} {p.reason}" for p in result.skipped)
+    assert result.added == len(store.read(result.name).items) >= 68
+
+
+def test_untrained_encoders_repeat_and_differ_from_trained_ones(folder, tmp_path):
+    assert open_encoder("random:tiny-shared").hash == open_encoder("random:tiny-shared").hash
+    run = tmp_path / "run"
+    train(folder, smallest(), run)
+    first = trained(run / "checkpoints" / "step_00000000")
+
+    assert trained(run).hash != first.hash
+    assert trained(run).name == "run"
+    assert first.name == "run-step_00000000"
+
+
+def test_low_level_statistics_have_their_meaning(folder):
+    """The mean of an 8 x 8 thumbnail is the colour; byte shares sum to 1."""
+    encoder = LowLevelEncoder()
+    image = encoder.load(folder.of("image")[0])[:192].view(3, 64).mean(dim=1)
+    text = encoder.load(folder.of("text")[0])
+
+    assert image[0] > image[1]  # the first toy is reddish
+    assert text.sum().item() == pytest.approx(1.0)
+
+
+def test_unknown_encoders_are_refused(tmp_path):
+    with pytest.raises(InputError, match="there is no encoder 'nosuch'; name a run folder"):
+        open_encoder("nosuch")
+    with pytest.raises(CheckpointError, match="is not a run folder: it has no config.json"):
+        open_encoder(str(tmp_path))
+
+
+def test_a_store_that_is_not_there(tmp_path):
+    with pytest.raises(StoreError, match=r"there is no store at .*nosuch; make one with"):
+        Store(tmp_path / "nosuch")
+
+
+def test_names_and_taps_that_are_not_there(encoder, folder, store):
+    name = embed(encoder, folder, store).name
+    with pytest.raises(StoreError, match=f"has no representation 'x'; it has {name}"):
+        store.read("x")
+    with pytest.raises(StoreError, match="has no tap top; it has embed, block_01.resid"):
+        store.read(name, taps=("top",))
+    embed(LowLevelEncoder(), folder, store)
+    with pytest.raises(StoreError, match="holds 2 representations .* choose one with --name"):
+        store.only()
+
+
+def test_values_that_are_not_finite_are_refused(encoder, folder, store):
+    torch.nn.init.constant_(encoder.learner.student.prenets["image"].norm.weight, torch.nan)
+    with pytest.raises(StoreError, match="not finite in half precision for 24 items"):
+        embed(encoder, folder, store)

@@ -1,0 +1,190 @@
+"""Training: it learns, it repeats, it goes on where it was, and it stops with a reason."""
+
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
+from d2v_core.config import OptimConfig
+from d2v_core.data.batches import ItemCache
+from d2v_core.data.folder import read_folder
+from d2v_core.errors import CheckpointError, CollapseError, InputError, TrainingError
+from d2v_core.learner import Learner
+from d2v_core.metrics import read_metrics
+from d2v_core.monitor import Monitor, effective_rank, knn_accuracy, mean_cosine, refuse_collapse
+from d2v_core.record import Record
+from d2v_core.train import learning_rate, train
+from tests.conftest import smallest
+
+
+@pytest.fixture
+def folder(toys):
+    return read_folder(toys)
+
+
+def losses(run):
+    return {line["step"]: line["loss"] for line in read_metrics(run)}
+
+
+def test_a_run_repeats_bit_for_bit_and_leaves_what_the_design_says(folder, tmp_path):
+    for name in ("one", "two"):
+        train(folder, smallest(), tmp_path / name)
+
+    assert losses(tmp_path / "one") == losses(tmp_path / "two")
+    assert list(losses(tmp_path / "one")) == [1, 2, 3, 4, 5, 6]
+    run = tmp_path / "one"
+    assert {path.name for path in run.iterdir()} == {
+        "config.json",
+        "metrics.jsonl",
+        "events",
+        "checkpoints",
+    }
+    assert {path.suffix for path in newest_checkpoint(run).iterdir()} == {".safetensors", ".json"}
+    assert read_run(run)[0] == smallest()
+
+
+def test_a_resumed_run_continues_bit_for_bit(folder, tmp_path):
+    """The run is cut back to the middle, as if it had been killed there, after a torn write."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(folder, smallest(), whole)
+
+    class Killed(Exception):
+        pass
+
+    def die(progress):
+        if progress.step == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(folder, smallest(), broken, report=die)
+    (broken / "checkpoints" / ".step_00000005.part").mkdir()
+    assert newest_checkpoint(broken).name == "step_00000003"
+    train(folder, smallest(), broken, resume=True)
+
+    assert losses(broken) == losses(whole)
+    for name in ("learner", "teacher", "optimizer"):
+        file = f"{name}.safetensors"
+        assert (newest_checkpoint(broken) / file).read_bytes() == (
+            newest_checkpoint(whole) / file
+        ).read_bytes()
+
+
+def test_only_the_newest_checkpoint_keeps_what_going_on_needs(folder, tmp_path):
+    train(folder, smallest(), tmp_path / "run")
+    *older, newest = checkpoints(tmp_path / "run")
+
+    assert (newest / "optimizer.safetensors").exists()
+    assert len(older) == 6
+    assert all((path / "learner.safetensors").exists() for path in older)
+    assert not any((path / "optimizer.safetensors").exists() for path in older)
+
+
+@pytest.mark.slow
+def test_it_learns(folder, tmp_path):
+    """Both the masked objectives and the contrast fall well below where they began."""
+    config = smallest()
+    config = dataclasses.replace(
+        config, optim=dataclasses.replace(config.optim, steps=60, batch=8, warmup_steps=10)
+    )
+    train(folder, config, tmp_path / "run")
+    lines = read_metrics(tmp_path / "run")
+
+    def mean(lines, name):
+        return sum(line[name] for line in lines) / len(lines)
+
+    for name in ("image/regression", "audio/regression", "text/regression"):
+        assert mean(lines[-10:], name) < 0.8 * mean(lines[:10], name)
+    assert mean(lines[-10:], "contrastive/image-audio") < 0.7 * mean(
+        lines[:10], "contrastive/image-audio"
+    )
+
+
+def test_a_run_is_not_overwritten(folder, tmp_path):
+    train(folder, smallest(), tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"is a run already; resume it \(--resume\)"):
+        train(folder, smallest(), tmp_path / "run")
+
+
+def test_nothing_to_resume(folder, tmp_path):
+    with pytest.raises(CheckpointError, match="is not a run folder: it has no config.json"):
+        train(folder, smallest(), tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_checkpoint(folder, tmp_path):
+    config = smallest()
+    hot = dataclasses.replace(config.optim, lr=1e30, warmup_steps=0, clip_norm=1e30)
+    with pytest.raises(TrainingError, match="finite; the last checkpoint is whole"):
+        train(folder, dataclasses.replace(config, optim=hot), tmp_path / "run")
+
+    assert json.loads((newest_checkpoint(tmp_path / "run") / "state.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["loss", "gradient_norm"])
+def test_what_is_not_a_number_is_named(name, folder, tmp_path):
+    config = smallest()
+    monitor = Monitor(folder, config, ItemCache(config))
+    with (
+        Record(tmp_path, monitor, 0, 9, report=print) as record,
+        pytest.raises(TrainingError, match=f"{name} is nan at step 3; the last checkpoint"),
+    ):
+        record.after_step(
+            3, {"loss": 1.0, "gradient_norm": 1.0, name: float("nan")}, Learner(config)
+        )
+
+
+def test_pairs_need_rows_with_all_modalities(folder, tmp_path):
+    unpaired = dataclasses.replace(
+        folder,
+        items=tuple(i for n, i in enumerate(folder.items) if n // 3 % 3 == n % 3),
+    )
+    with pytest.raises(InputError, match="no training row has all of image, audio, text"):
+        train(unpaired, smallest(), tmp_path / "run")
+
+
+def test_learning_rate_rises_linearly_then_falls_as_a_cosine():
+    config = OptimConfig(steps=110, warmup_steps=10, lr=2.0)
+
+    assert learning_rate(5, config) == pytest.approx(1.0)
+    assert learning_rate(10, config) == pytest.approx(2.0)
+    assert learning_rate(60, config) == pytest.approx(1.0)
+    assert learning_rate(110, config) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_effective_rank_of_orthonormal_columns_is_their_number():
+    assert effective_rank(torch.linalg.qr(torch.randn(100, 32))[0]) == pytest.approx(32, abs=0.01)
+    assert effective_rank(torch.randn(100, 1) @ torch.randn(1, 32)) == pytest.approx(1, abs=0.01)
+
+
+def test_mean_cosine_of_copies_is_one_and_of_opposites_minus_one_over_n_minus_one():
+    x = torch.randn(1, 8)
+
+    assert mean_cosine(x.expand(5, 8)) == pytest.approx(1.0)
+    assert mean_cosine(torch.cat([x, -x])) == pytest.approx(-1.0)
+
+
+def test_knn_finds_clusters():
+    centres = torch.eye(4) * 10
+    labels = torch.arange(40) % 4
+    x = centres[labels] + torch.randn(40, 4) * 0.1
+
+    assert knn_accuracy(x, labels, x, labels) == 1.0
+    assert knn_accuracy(x, labels, x, (labels + 1) % 4) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("signal", "value", "message"),
+    [
+        ("image/raw_std", 1e-5, "image collapsed: raw activation std 1e-05 is below 0.001"),
+        ("audio/effective_rank", 1.2, "audio collapsed: effective rank 1.20 is below 1.5"),
+        ("text/mean_cosine", 0.99999, "text collapsed: mean pairwise cosine 0.99999 is above"),
+    ],
+)
+def test_collapse_names_the_signal(signal, value, message):
+    with pytest.raises(CollapseError, match=message):
+        refuse_collapse({"loss": 0.0, signal: value})
+
+
+def test_health_is_not_collapse():
+    refuse_collapse({"image/raw_std": 0.5, "image/effective_rank": 30.0, "image/mean_cosine": 0.2})
