@@ -87,7 +87,9 @@ def read_folder(root: Path) -> DataFolder:
         )
     first = folder.problems[0]
     count = len(folder.problems)
-    others = f", and {count - 1} more like it or worse" if count > 1 else ""
+    others = (
+        f" (and {count - 1} more {'problem' if count == 2 else 'problems'})" if count > 1 else ""
+    )
     raise InputError(f"nothing in {root} can be used: {first.file}: {first.reason}{others}")
 
 

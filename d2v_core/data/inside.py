@@ -30,7 +30,7 @@ class Inside:
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root.resolve()
+        self.root = Path(os.path.realpath(root))
         self._real: dict[str, str] = {}
 
     def find(self, name: str) -> FoundFile:
@@ -64,4 +64,4 @@ class Inside:
             self._real[folder] = os.path.realpath(self.root / folder)
         path = Path(self._real[folder], name.name)
         is_plain = name.name not in {"", ".."} and not path.is_symlink()
-        return path if is_plain else path.resolve()
+        return path if is_plain else Path(os.path.realpath(path))

@@ -44,7 +44,7 @@ def read_metadata(path: Path, inside: Inside) -> tuple[list[Entry], list[Problem
             f"{path} has none of the columns {', '.join(_SOURCES)} (found: {found}); columns are "
             "separated by commas"
         )
-    relative = path.parent.resolve().relative_to(inside.root).as_posix()
+    relative = path.parent.relative_to(inside.root).as_posix()
     folder = "" if relative == "." else f"{relative}/"
     problems = list(table.problems)
     entries = []

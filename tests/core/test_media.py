@@ -134,13 +134,22 @@ def bomb(side):
     [
         (b"", "empty: 0 bytes"),
         (b"not a picture", "not a picture in a format that can be read"),
-        (encoded(Image.fromarray(noise(99, 99)))[:9000], "truncated: the picture ends before its last row"),
+        (
+            encoded(Image.fromarray(noise(99, 99)))[:9000],
+            "truncated: the picture ends before its last row",
+        ),
         (
             encoded(Image.fromarray(noise(99, 99)), format="JPEG")[:2000],
             "truncated: the picture ends before its last row",
         ),
-        (b'<?xml version="1.0"?>\n<svg width="9" height="9"/>', "an SVG drawing, which has no pixels of its own; export it as PNG"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture in a format that can be read"),
+        (
+            b'<?xml version="1.0"?>\n<svg width="9" height="9"/>',
+            "an SVG drawing, which has no pixels of its own; export it as PNG",
+        ),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "not a picture in a format that can be read",
+        ),
         (
             encoded(Image.fromarray(np.ones((2, 2), np.float32)), format="TIFF"),
             "its pixels are fractions, whose white is not agreed upon; save as 8 bits",
@@ -154,7 +163,7 @@ def bomb(side):
         (bomb(20_000), f"more than {MAX_PIXELS:,} pixels; make it smaller"),
         (bomb(2_000), "truncated: the picture ends before its last row"),
     ],
-)  # fmt: skip
+)
 def test_a_picture_that_cannot_be_decoded_says_why(data, reason):
     with pytest.raises(MediaError) as caught:
         decode_image(data)
@@ -180,9 +189,9 @@ def test_any_damage_to_a_picture_is_a_media_error_or_a_picture():
 
 def test_a_path_that_is_no_file_is_refused(tmp_path):
     for decode in (decode_image, decode_audio, decode_text):
-        with pytest.raises(MediaError, match="^no such file$"):
+        with pytest.raises(MediaError, match=r"^no such file$"):
             decode(tmp_path / "missing")
-        with pytest.raises(MediaError, match="^not a regular file$"):
+        with pytest.raises(MediaError, match=r"^not a regular file$"):
             decode(tmp_path)
 
 
@@ -312,11 +321,20 @@ NAN = np.array([0.1, np.nan, 0.1])
         (b"", "empty: 0 bytes"),
         (b"not a recording", "not a recording in a format that can be read"),
         (wav_header(), "holds no samples"),
-        (wav_header(rate=3, data_bytes=2) + b"\0\0", "3 Hz by its header; rates from 1,000 to 768,000 can be read"),
+        (
+            wav_header(rate=3, data_bytes=2) + b"\0\0",
+            "3 Hz by its header; rates from 1,000 to 768,000 can be read",
+        ),
         (wav_header(data_bytes=900) + bytes(600), "truncated: 600 of 900 bytes of sound are there"),
         (recorded(NAN), "holds values that are not numbers (NaN or infinite)"),
-        (recorded(np.array([np.inf, -np.inf])), "holds values that are not numbers (NaN or infinite)"),
-        (recorded(np.array([[np.inf, -np.inf]] * 2)), "holds values that are not numbers (NaN or infinite)"),
+        (
+            recorded(np.array([np.inf, -np.inf])),
+            "holds values that are not numbers (NaN or infinite)",
+        ),
+        (
+            recorded(np.array([[np.inf, -np.inf]])),
+            "holds values that are not numbers (NaN or infinite)",
+        ),
         (recorded(np.array([1e30])), "holds values far beyond full scale (more than 2³¹): damaged"),
         (recorded(np.zeros(16_000 * 61)), "lasts 61.0 s, longer than 60 s; cut it into pieces"),
         (lying_flac(np.zeros(99)), "lasts 4294967.3 s, longer than 60 s; cut it into pieces"),
@@ -325,7 +343,7 @@ NAN = np.array([0.1, np.nan, 0.1])
             "truncated or damaged: the sound breaks off before its end",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_sound_that_cannot_be_decoded_says_why(data, reason):
     with pytest.raises(MediaError) as caught:
         decode_audio(data)
@@ -338,7 +356,7 @@ def test_a_header_without_a_length_is_no_way_around_the_limit():
     streamed = wav_header(data_bytes=0xFFFFFFFF)
 
     assert len(decode_audio(streamed + bytes(3200))) == 1600
-    with pytest.raises(MediaError, match="longer than 1 s|lasts .* longer than 1 s"):
+    with pytest.raises(MediaError, match="longer than 1 s"):
         decode_audio(streamed + bytes(2 * 16_001), max_seconds=1.0)
 
 
@@ -350,7 +368,7 @@ def test_only_the_start_can_be_read_and_the_limit_still_holds():
     assert len(start) == 8_000
     torch.testing.assert_close(start[:7_900], decode_audio(recorded(samples, 8_000))[:7_900])
     assert len(decode_audio(recorded(samples, 8_000), first_seconds=9.0)) == 48_000
-    with pytest.raises(MediaError, match="lasts 3.0 s, longer than 2 s"):
+    with pytest.raises(MediaError, match="longer than 2 s; cut it"):
         decode_audio(recorded(samples, 8_000), first_seconds=0.5, max_seconds=2.0)
 
 
@@ -380,7 +398,7 @@ def raw_power(samples, bins=64):
 
 @pytest.mark.parametrize("bins", [64, 128])
 def test_mel_agrees_with_torchaudio(bins):
-    """The reference pads each window to 1024 itself, so it starts (1024 - 400) / 2 samples early."""
+    """The reference pads each window to 1024, so it starts (1024 - 400) / 2 samples early."""
     samples = torch.randn(8_000, generator=torch.Generator().manual_seed(0))
     reference = torchaudio.transforms.MelSpectrogram(
         sample_rate=16_000, n_fft=1024, win_length=400, hop_length=160, n_mels=bins, center=False
@@ -434,7 +452,7 @@ def test_silence_is_the_floor_and_never_infinite():
 def test_a_spectrogram_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="no samples"):
         mel_spectrogram(torch.zeros(0), mel_bins=64)
-    with pytest.raises(ValueError, match="frame_ms=100.0"):
+    with pytest.raises(ValueError, match="a window has 1 to 1024 samples"):
         mel_spectrogram(torch.zeros(400), mel_bins=64, frame_ms=100.0)
 
 
