@@ -1,0 +1,81 @@
+"""Scores of a classifier on the items it is reported on."""
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from probes.intervals import CONFIDENCE, share_interval
+from probes.result import Score
+
+
+def majority_class(codes: Int[np.ndarray, " items"]) -> int:
+    """Return the most frequent class, the lower one among equals."""
+    return int(np.bincount(codes).argmax())
+
+
+def accuracy(
+    predicted: Int[np.ndarray, " items"],
+    truth: Int[np.ndarray, " items"],
+    *,
+    majority: int,
+    groups: Shaped[np.ndarray, " items"] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Score:
+    """Return the share of right predictions.
+
+    Args:
+        predicted: class of every item, as told by the probe.
+        truth: its class.
+        majority: most frequent class of the items the probe was fitted on; always saying it is
+            the chance level.
+        groups: items of a group are not independent; the interval is then a cluster bootstrap.
+        rng: needed with groups.
+
+    Returns:
+        The score, with a Wilson interval unless there are groups.
+    """
+    right = predicted == truth
+    low, high, method = share_interval(right, groups=groups, rng=rng)
+    return Score(
+        value=float(right.mean()),
+        low=low,
+        high=high,
+        chance=float((truth == majority).mean()),
+        n=len(truth),
+        method=f"accuracy; {method} interval; chance: the most frequent class",
+    )
+
+
+def balanced_accuracy(
+    predicted: Int[np.ndarray, " items"], truth: Int[np.ndarray, " items"]
+) -> Score:
+    """Return the mean over classes of the share of right predictions within the class.
+
+    Classes without items among `truth` do not count. The interval is normal, with the
+    Agresti-Coull variance of every class, which does not vanish at 0 or 100 %.
+
+    Args:
+        predicted: class of every item, as told by the probe.
+        truth: its class.
+
+    Returns:
+        The score; chance is 1 / classes.
+    """
+    size = np.bincount(truth)
+    present = size > 0
+    hits = np.bincount(truth, weights=predicted == truth)[present]
+    size = size[present]
+    value = float((hits / size).mean())
+    share = (hits + 2) / (size + 4)
+    error = math.sqrt(float(np.sum(share * (1 - share) / (size + 4)))) / len(size)
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
+    return Score(
+        value=value,
+        low=max(0.0, value - half),
+        high=min(1.0, value + half),
+        chance=1 / len(size),
+        n=len(truth),
+        method="balanced accuracy; normal interval with Agresti-Coull variances; chance: 1/classes",
+    )

@@ -1,0 +1,184 @@
+"""Does an item find its own partner in the other modality?"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from probes.checks import check_paired, check_same_length
+from probes.intervals import bootstrap_interval, share_interval
+from probes.nulls import NullTest, against_null, permutations
+from probes.ranks import mid_ranks
+from probes.result import Plain, Score, to_plain
+
+CUTS = (1, 5, 10)
+MEDIAN, MRR = "median rank", "MRR"
+PERMUTATIONS = 999
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direction:
+    """Queries of one modality, gallery of the other."""
+
+    scores: Mapping[str, Score]
+    """R@1, R@5, R@10 (larger is better), median rank (smaller), MRR (larger)."""
+
+    nulls: Mapping[str, NullTest]
+    """The same names; pairs permuted freely: instance or class may be what is shared."""
+
+    within_class: Mapping[str, NullTest] | None
+    """Pairs permuted within class: only what is shared beyond the class is left. None without
+    classes."""
+
+    ranks: Float[np.ndarray, " items"]
+    """Mid-rank of its partner for every query."""
+
+    gallery: int
+    """Size of the gallery; figures for different sizes cannot be compared."""
+
+    def to_json(self) -> Plain:
+        """Return the direction as plain JSON."""
+        return to_plain(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """Retrieval of partners in both directions."""
+
+    x_to_y: Direction
+    y_to_x: Direction
+
+    def to_json(self) -> Plain:
+        """Return both directions as plain JSON."""
+        return to_plain(self)
+
+
+def retrieve(
+    x: Float[np.ndarray, "n_x dim_x"],
+    y: Float[np.ndarray, "n_y dim_y"],
+    *,
+    rng: np.random.Generator,
+    classes: Shaped[np.ndarray, " n_x"] | None = None,
+    groups: Shaped[np.ndarray, " n_x"] | None = None,
+    count: int = PERMUTATIONS,
+) -> Retrieval:
+    """Rank all partners for every item and say how well the right one does.
+
+    Two separately trained encoders have unrelated axes: their cosines mean nothing and the result
+    has to be at chance. Row i of x belongs to row i of y.
+
+    Args:
+        x: embeddings of one modality.
+        y: embeddings of the other, in the same space.
+        rng: source of all randomness.
+        classes: label of every pair, for the null that keeps the class.
+        groups: source of every pair (recording, author); intervals draw whole groups.
+        count: permutations of the pairing.
+
+    Returns:
+        Scores with intervals (gallery held fixed), chance and p, both ways.
+
+    Raises:
+        ValueError: if rows do not match, there are fewer than two pairs, or dims differ.
+    """
+    check_paired(x, y)
+    if len(x) < 2:
+        raise ValueError("retrieval needs at least 2 pairs: a gallery of one item is always right")
+    for column, name in ((classes, "classes"), (groups, "groups")):
+        if column is not None:
+            check_same_length(x, column, name)
+    ranks = mid_ranks(x, y)
+    there = _direction(ranks, rng=rng, classes=classes, groups=groups, count=count)
+    ranks = mid_ranks(y, x)
+    back = _direction(ranks, rng=rng, classes=classes, groups=groups, count=count)
+    return Retrieval(x_to_y=there, y_to_x=back)
+
+
+def measures(
+    ranks: Float[np.ndarray, "... items"],
+) -> Mapping[str, Float[np.ndarray, "..."]]:
+    """Return R@k, median rank and MRR from the ranks of the partners, over the last axis."""
+    found = {f"R@{cut}": (ranks <= cut).mean(axis=-1) for cut in CUTS}
+    found[MEDIAN] = np.median(ranks, axis=-1)
+    found[MRR] = (1 / ranks.astype(np.float64)).mean(axis=-1)
+    return found
+
+
+def chance_levels(gallery: int) -> Mapping[str, float]:
+    """Return what a random order of the gallery gives: k/N, (N+1)/2, and H_N/N for MRR."""
+    found = {f"R@{cut}": min(1.0, cut / gallery) for cut in CUTS}
+    found[MEDIAN] = (gallery + 1) / 2
+    found[MRR] = float(np.sum(1 / np.arange(1, gallery + 1))) / gallery
+    return found
+
+
+def _direction(
+    ranks: Float[np.ndarray, "items items"],
+    *,
+    rng: np.random.Generator,
+    classes: Shaped[np.ndarray, " items"] | None,
+    groups: Shaped[np.ndarray, " items"] | None,
+    count: int,
+) -> Direction:
+    n = len(ranks)
+    own = np.diag(ranks).astype(np.float64)
+    observed = {name: float(value) for name, value in measures(own).items()}
+    free = permutations(n, count, rng=rng)
+    nulls = _tests(ranks, observed, free, "the pairing")
+    within = None
+    if classes is not None:
+        kept = permutations(n, count, rng=rng, within=classes)
+        within = _tests(ranks, observed, kept, "the pairing within each class")
+    chance = chance_levels(n)
+    scores = {}
+    for name, value in observed.items():
+        low, high, method = _interval(name, own, groups=groups, rng=rng)
+        scores[name] = Score(
+            value=value,
+            low=low,
+            high=high,
+            chance=chance[name],
+            n=n,
+            method=f"{name}, cosine, gallery of {n}; {method} interval, gallery fixed",
+            p=nulls[name].p,
+        )
+    return Direction(scores=scores, nulls=nulls, within_class=within, ranks=own, gallery=n)
+
+
+def _tests(
+    ranks: Float[np.ndarray, "items items"],
+    observed: Mapping[str, float],
+    orders: Iterable[Int[np.ndarray, " items"]],
+    kind: str,
+) -> Mapping[str, NullTest]:
+    """Give every query the partner of another pair; the ranks are known, nothing is searched."""
+    rows = np.arange(len(ranks))
+    drawn = [measures(ranks[rows, order]) for order in orders]
+    return {
+        name: against_null(
+            value,
+            np.array([float(one[name]) for one in drawn]),
+            kind=kind,
+            smaller_is_better=name == MEDIAN,
+        )
+        for name, value in observed.items()
+    }
+
+
+def _interval(
+    name: str,
+    ranks: Float[np.ndarray, " items"],
+    *,
+    groups: Shaped[np.ndarray, " items"] | None,
+    rng: np.random.Generator,
+) -> tuple[float | None, float | None, str]:
+    """Return low, high and method for one measure of the per-item ranks."""
+    if name not in (MEDIAN, MRR):
+        return share_interval(ranks <= int(name.removeprefix("R@")), groups=groups, rng=rng)
+    if groups is not None and len(np.unique(groups)) < 2:
+        return None, None, "all items are one group: no"
+    method = "bootstrap" if groups is None else "cluster bootstrap"
+    if name == MEDIAN:
+        return (*bootstrap_interval(ranks, "median", rng=rng, groups=groups), method)
+    return (*bootstrap_interval(1 / ranks, rng=rng, groups=groups), method)
