@@ -17,7 +17,7 @@ from d2v_core.data.inside import FoundFile, Inside
 from d2v_core.data.items import MODALITIES, Entry, Item, Modality, Problem
 from d2v_core.data.metadata import metadata_files, read_metadata
 from d2v_core.data.parquet_media import unpack_parquet
-from d2v_core.data.splits import Split, SplitRow, make_splits, read_splits
+from d2v_core.data.splits import Split, SplitRow, make_splits, read_splits, stratum_of
 from d2v_core.errors import InputError
 
 __all__ = [
@@ -166,7 +166,12 @@ def _splits(root: Path, rows: dict[str, Entry], problems: list[Problem]) -> dict
     """Return the split of every id: given, else written down, else made."""
     written = read_splits(root)
     splits = make_splits(
-        SplitRow(name, entry.label, entry.group, entry.split or written.get(name))
+        SplitRow(
+            id=name,
+            stratum=stratum_of(entry.label, entry.sources),
+            group=entry.group,
+            split=entry.split or written.get(name),
+        )
         for name, entry in rows.items()
     )
     of_group = defaultdict(set)

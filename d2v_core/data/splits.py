@@ -16,7 +16,7 @@ from d2v_core.errors import InputError
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 SHARES: dict[Split, float] = {"train": 0.70, "test": 0.15, "val": 0.15}
-"""Shares of the splits that we make. The order breaks ties: train first, then test."""
+"""Shares of the splits that we make."""
 
 SPLITS_FILE = "splits.csv"
 _ALIASES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "eval": "test"}
@@ -24,12 +24,17 @@ _ALIASES = {"training": "train", "valid": "val", "validation": "val", "dev": "va
 
 @dataclass(frozen=True)
 class SplitRow:
-    """What decides the split of one row: its label and group, and its split if it has one."""
+    """What decides the split of one row."""
 
     id: str
-    label: str | None
+    stratum: str | None
+    """Rows of one stratum are shared out among the splits: those alike in label and modalities."""
+
     group: str | None
+    """Rows of one group go together."""
+
     split: Split | None
+    """Where it is already given."""
 
 
 def normalise_split(name: str) -> Split | None:
@@ -39,34 +44,38 @@ def normalise_split(name: str) -> Split | None:
     return cast(Split, name) if name in SPLITS else None
 
 
+def stratum_of(label: object, modalities: Iterable[str]) -> str:
+    """Return the stratum of a row: pictures and sounds of a label are shared out separately."""
+    return f"{'+'.join(modalities)}: {'' if label is None else label}"
+
+
 def make_splits(rows: Iterable[SplitRow]) -> dict[str, Split]:
     """Return the split of every row by its id, keeping the splits that are given.
 
     Rows of a group go together; a row without one is a group of its own. The groups are taken in
     the order of a hash of their names, so the order of the rows does not matter and nobody picks.
-    Each goes where its labels are furthest behind their shares (70 % train, 15 % test, 15 % val):
-    with one label a group, no split is ever a whole item off its share. The first of a label goes
-    to train, so that a rare label is never tested without having been trained.
+    Each goes where its strata are furthest behind their shares (70 % train, 15 % test, 15 % val):
+    with one stratum a group, no split is ever a whole row off its share. The first of a stratum
+    goes to train, so that a rare label is never tested without having been trained.
 
-    If most groups bear a label that fewer than three groups share (every row its own name, say),
-    labels are no classes to stratify by, and are ignored.
+    If most groups bear strata that fewer than three groups share (every row its own label, say),
+    there are no classes to stratify by, and strata are ignored.
 
     Source: the greedy choice is the iterative stratification of Sechidis et al. 2011, with
     hash order instead of rarest label first.
     """
     rows = list(rows)
-    labels: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
+    strata: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
     splits: dict[str, Split] = {}
     for row in rows:
-        labels[_unit(row)][row.label] += 1
+        strata[_unit(row)][row.stratum] += 1
     for row in sorted(rows, key=lambda row: row.id):  # a straddling group follows its first id
         if row.split is not None:
             splits.setdefault(_unit(row), row.split)
-    if not _are_classes(labels.values()):
-        labels = defaultdict(
-            Counter, {unit: Counter({None: n.total()}) for unit, n in labels.items()}
-        )
-    _share_out(labels, splits)
+    if not _are_classes(strata.values()):
+        for unit, counts in strata.items():
+            strata[unit] = Counter({None: counts.total()})
+    _share_out(strata, splits)
     return {row.id: row.split or splits[_unit(row)] for row in rows}
 
 
@@ -137,33 +146,39 @@ def _unit(row: SplitRow) -> str:
     return f"id:{row.id}" if row.group is None else f"group:{row.group}"
 
 
-def _are_classes(labels: Iterable[Counter[str | None]]) -> bool:
-    """Say if at least half of the groups bear a label that three groups share."""
-    labels = list(labels)
-    shared_by = Counter(label for counter in labels for label in counter)
-    rare = sum(max(shared_by[label] for label in counter) < 3 for counter in labels)
-    return 2 * rare <= len(labels)
+def _are_classes(strata: Iterable[Counter[str | None]]) -> bool:
+    """Say if at least half of the groups bear a stratum that three groups share."""
+    strata = list(strata)
+    shared_by = Counter(stratum for counts in strata for stratum in counts)
+    rare = sum(max(shared_by[stratum] for stratum in counts) < 3 for counts in strata)
+    return 2 * rare <= len(strata)
 
 
-def _share_out(labels: Mapping[str, Counter[str | None]], splits: dict[str, Split]) -> None:
-    """Give every unit without a split the one where its labels are furthest behind."""
+def _share_out(strata: Mapping[str, Counter[str | None]], splits: dict[str, Split]) -> None:
+    """Give every unit without a split the one where its strata are furthest behind."""
     seen: Counter[str | None] = Counter()
     there: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
     for unit, split in splits.items():
-        seen.update(labels[unit])
-        there[split].update(labels[unit])
+        seen.update(strata[unit])
+        there[split].update(strata[unit])
 
     def behind(split: Split, counts: Counter[str | None]) -> float:
-        """Items missing to the split's share, weighed by how many of each label come."""
+        """Rows missing to the split's share, weighed by how many of each stratum come."""
         return sum(
-            n * (SHARES[split] * seen[label] - there[split][label]) for label, n in counts.items()
+            count * (SHARES[split] * seen[stratum] - there[split][stratum])
+            for stratum, count in counts.items()
         )
 
-    for unit in sorted(labels.keys() - splits.keys(), key=_hash):
-        counts = labels[unit]
+    for unit in sorted(strata.keys() - splits.keys(), key=_hash):
+        counts = strata[unit]
         seen.update(counts)
-        # rounded: 0.7 · 3 - 2 and 0.1 must tie, whatever the last bit says
-        splits[unit] = max(SHARES, key=lambda split: round(behind(split, counts), 6))
+        # Ties go to train, then to test or val by a hash: always test would starve val where
+        # strata are small. Rounded, so that the last bit of a fraction decides nothing.
+        second = "test" if int(_hash(unit)[-1], 16) % 2 else "val"
+        splits[unit] = max(
+            SHARES,
+            key=lambda split: (round(behind(split, counts), 6), split == "train", split == second),
+        )
         there[splits[unit]].update(counts)
 
 

@@ -13,6 +13,7 @@ from d2v_core.data.splits import (
     make_splits,
     normalise_split,
     read_splits,
+    stratum_of,
     write_splits,
 )
 from d2v_core.errors import InputError
@@ -30,7 +31,6 @@ def rows_of(label, count, **fields):
     [
         (1, {"train": 1}),
         (2, {"train": 2}),
-        (3, {"train": 2, "test": 1}),
         (5, {"train": 3, "test": 1, "val": 1}),
         (20, {"train": 14, "test": 3, "val": 3}),
         (1000, {"train": 700, "test": 150, "val": 150}),
@@ -48,7 +48,7 @@ def test_every_label_is_within_one_item_of_its_shares(counts):
     splits = make_splits(rows)
 
     for label, count in counts.items():
-        there = Counter(splits[row.id] for row in rows if row.label == label)
+        there = Counter(splits[row.id] for row in rows if row.stratum == label)
         for split, share in SHARES.items():
             assert abs(there[split] - share * count) < 1.0 + 1e-6
 
@@ -80,6 +80,25 @@ def test_it_is_the_hash_and_not_the_order_of_names_that_decides():
 
     first_half = Counter(splits[f"bird-{n}"] for n in range(50))
     assert 25 < first_half["train"] < 45
+
+
+def test_neither_test_nor_val_is_starved_where_strata_are_small():
+    """Of a hundred labels with three rows each, each gives one row to test or val."""
+    rows = [row for n in range(100) for row in rows_of(f"label-{n}", 3)]
+
+    counts = Counter(make_splits(rows).values())
+
+    assert counts["train"] == 200
+    assert 35 < counts["test"] < 65
+
+
+def test_given_splits_of_pictures_do_not_skew_those_of_sounds():
+    pictures = [SplitRow(f"p{n}", stratum_of("bird", ["image"]), None, "train") for n in range(100)]
+    sounds = [SplitRow(f"s{n}", stratum_of("bird", ["audio"]), None, None) for n in range(20)]
+
+    splits = make_splits([*pictures, *sounds])
+
+    assert Counter(splits[row.id] for row in sounds) == {"train": 14, "test": 3, "val": 3}
 
 
 def test_five_speakers_of_every_digit_are_split_three_one_one():
@@ -128,7 +147,7 @@ def test_a_group_follows_its_member_whose_split_is_given():
 def test_written_splits_stay_when_data_are_added():
     rows = rows_of("bird", 40)
     before = make_splits(rows)
-    more = [SplitRow(row.id, row.label, None, before[row.id]) for row in rows]
+    more = [SplitRow(row.id, row.stratum, None, before[row.id]) for row in rows]
 
     after = make_splits([*more, *rows_of("cat", 30)])
 

@@ -1,0 +1,59 @@
+"""Real data sets by name, each made into a data folder."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from d2v_core.data.items import Progress
+from d2v_core.data.sources.class_archives import (
+    make_animal_sounds,
+    make_birds,
+    make_cifar10,
+    make_digits,
+)
+from d2v_core.data.sources.making import Wish, fresh_folder
+from d2v_core.data.sources.stamps import make_stamps
+from d2v_core.data.sources.wordnet import make_wordnet
+from d2v_core.errors import InputError
+
+__all__ = ["SOURCES", "get"]
+
+SOURCES: Mapping[str, Callable[[Path, Wish], None]] = {
+    "stamps": make_stamps,
+    "cifar10": make_cifar10,
+    "animal-sounds": make_animal_sounds,
+    "birds": make_birds,
+    "digits": make_digits,
+    "wordnet": make_wordnet,
+}
+
+
+def get(
+    name: str,
+    out: Path,
+    *,
+    from_: Path | None = None,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Make a named real data set into a data folder, complete or not at all.
+
+    Args:
+        name: one of SOURCES.
+        out: the folder to make; it may exist only if it is empty.
+        from_: the archive, package or folder to take the data from. `stamps` and `wordnet` are
+            found where they are installed, or fetched with apt-get, if it is None.
+        limit: at most so many rows of each label, chosen by a hash of their ids.
+        progress: called after each row.
+
+    Raises:
+        InputError: if there is no such data set, its data are not there or damaged, or `out` is
+            not empty.
+    """
+    if name not in SOURCES:
+        raise InputError(f"no data set {name!r}; there are {', '.join(SOURCES)}")
+    if limit is not None and limit < 1:
+        raise InputError(f"limit={limit}; wanted is at least 1 row of each label")
+    if from_ is not None and not from_.exists():
+        raise InputError(f"{from_} does not exist")
+    with fresh_folder(out) as folder:
+        SOURCES[name](folder, Wish(from_=from_, limit=limit, progress=progress))

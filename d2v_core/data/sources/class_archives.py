@@ -1,0 +1,146 @@
+"""Data sets that are zip archives of class folders: pictures, sounds, and both by shared label."""
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import soundfile
+
+from d2v_core.data.sources.archives import copy_member, open_zip
+from d2v_core.data.sources.making import Row, Wish, choose, hashed, make_rows, write_metadata
+from d2v_core.errors import InputError
+
+_CIFAR10 = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>[a-z]+)/(?P<name>\w+)\.(?:jpg|png)")
+_SOUNDS = re.compile(r"(?:.*/)?(?P<label>[a-z]+)/(?P<name>\w+)\.(?:flac|wav)")
+_DIGITS = re.compile(r"(?:.*/)?(?P<label>\d)/(?P<speaker>[a-z]+)_(?P<take>\d+)\.(?:flac|wav)")
+_VAL_SHARE = 0.1
+
+_CIFAR10_ORIGIN = "CIFAR-10 as train/CLASS/*.jpg and test/CLASS/*.jpg"
+_SOUNDS_ORIGIN = "animal sounds as CLASS/*.flac"
+_DIGITS_ORIGIN = "the Free Spoken Digit Dataset as DIGIT/SPEAKER_NN.flac"
+
+_ABOUT_CIFAR10 = """CIFAR-10: pictures of 32 x 32 pixels in ten classes.
+Alex Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. For research.
+The test pictures are those of the original; a tenth of its training pictures is `val` here.
+"""
+_ABOUT_SOUNDS = """Recordings of ten animals.
+Collected for "Animal Sound Classification Using A Convolutional Neural Network". For research.
+Mind that the recording format differs from animal to animal: the columns sample_rate_hz and
+seconds alone tell some of them apart. Exact copies of a recording share a group.
+"""
+_ABOUT_DIGITS = """The Free Spoken Digit Dataset: ten digits, five speakers. CC BY-SA 4.0.
+https://github.com/Jakobovski/free-spoken-digit-dataset
+A group is a speaker: who is tested on was never heard in training.
+"""
+
+
+def make_cifar10(folder: Path, wish: Wish) -> None:
+    """Make CIFAR-10: image and label; `val` is a tenth of the original training pictures."""
+    path = wish.archive("cifar10.zip", origin=_CIFAR10_ORIGIN)
+    rows = _pictures(path, folder, wish, labels=None)
+    write_metadata(folder, rows, about=_ABOUT_CIFAR10)
+
+
+def make_animal_sounds(folder: Path, wish: Wish) -> None:
+    """Make the animal sounds: audio and label, with rate and length as columns."""
+    path = wish.archive("animal-sounds.zip", origin=_SOUNDS_ORIGIN)
+    rows = _sounds(path, folder, wish, labels=None)
+    write_metadata(folder, rows, about=_ABOUT_SOUNDS)
+
+
+def make_birds(folder: Path, wish: Wish) -> None:
+    """Make pictures and sounds of the animals that both data sets have; no pairs, shared labels."""
+    both = wish.archive("a folder", origin="with cifar10.zip and animal-sounds.zip in it")
+    paths = [both / "cifar10.zip", both / "animal-sounds.zip"]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; wanted is a folder with it in it")
+    with open_zip(paths[0], _CIFAR10) as (_, pictures), open_zip(paths[1], _SOUNDS) as (_, sounds):
+        shared = {match["label"] for match in pictures} & {match["label"] for match in sounds}
+    if not shared:
+        raise InputError(f"the archives in {both} have no label in common")
+    rows = [
+        *_pictures(paths[0], folder, wish, labels=shared),
+        *_sounds(paths[1], folder, wish, labels=shared),
+    ]
+    about = (
+        f"{_ABOUT_CIFAR10}\n{_ABOUT_SOUNDS}\nPictures and sounds share labels, and are no pairs.\n"
+    )
+    write_metadata(folder, rows, about=about)
+
+
+def make_digits(folder: Path, wish: Wish) -> None:
+    """Make the spoken digits: audio, label = digit, group = speaker."""
+    path = wish.archive("spoken-digits.zip", origin=_DIGITS_ORIGIN)
+    with open_zip(path, _DIGITS) as (archive, matches):
+        chosen = choose([_member(match, "digit") for match in matches], wish.limit)
+
+        def make(member: Mapping[str, str]) -> Row:
+            name = f"audio/{member['id']}{Path(member['member']).suffix}"
+            copy_member(archive, member["member"], folder / name)
+            speaker, take = member["speaker"], int(member["take"])
+            return _row(member, audio_file_name=name, group=speaker, speaker=speaker, take=take)
+
+        rows = make_rows(chosen, make, wish.progress)
+    write_metadata(folder, rows, about=_ABOUT_DIGITS)
+
+
+def _pictures(path: Path, folder: Path, wish: Wish, *, labels: Collection[str] | None) -> list[Row]:
+    def make(archive: zipfile.ZipFile, member: Mapping[str, str]) -> Row:
+        name = f"images/{member['id']}{Path(member['member']).suffix}"
+        copy_member(archive, member["member"], folder / name)
+        return _row(member, image_file_name=name, split=val.get(member["id"], member["split"]))
+
+    with open_zip(path, _CIFAR10) as (archive, matches):
+        members = [_member(m, "") for m in matches if labels is None or m["label"] in labels]
+        val = _val_of(members)
+        chosen = choose(members, wish.limit)
+        return make_rows(chosen, lambda member: make(archive, member), wish.progress)
+
+
+def _sounds(path: Path, folder: Path, wish: Wish, *, labels: Collection[str] | None) -> list[Row]:
+    def make(archive: zipfile.ZipFile, member: Mapping[str, str]) -> Row:
+        name = f"audio/{member['id']}{Path(member['member']).suffix}"
+        data = copy_member(archive, member["member"], folder / name)
+        facts = _facts(folder / name, member["member"])
+        return _row(member, audio_file_name=name, group=sha256(data).hexdigest()[:12], **facts)
+
+    with open_zip(path, _SOUNDS) as (archive, matches):
+        members = [_member(m, "sound") for m in matches if labels is None or m["label"] in labels]
+        chosen = choose(members, wish.limit)
+        return make_rows(chosen, lambda member: make(archive, member), wish.progress)
+
+
+def _member(match: re.Match[str], prefix: str) -> dict[str, str]:
+    """Return what a member's name says, with an id that is unique in the archive."""
+    said = match.groupdict()
+    return said | {"member": match[0], "id": "-".join(filter(None, [prefix, *said.values()]))}
+
+
+def _row(member: Mapping[str, str], **more: str | int | float) -> Row:
+    return {"id": member["id"], "label": member["label"], **more}
+
+
+def _val_of(members: Collection[Mapping[str, str]]) -> dict[str, str]:
+    """Return "val" for a tenth of the training pictures of each label, by a hash of their ids."""
+    train = [member for member in members if member["split"] == "train"]
+    sizes = Counter(member["label"] for member in train)
+    taken: Counter[str] = Counter()
+    val = {}
+    for member in sorted(train, key=lambda member: hashed(member["id"])):
+        if taken[member["label"]] < int(_VAL_SHARE * sizes[member["label"]]):
+            taken[member["label"]] += 1
+            val[member["id"]] = "val"
+    return val
+
+
+def _facts(path: Path, name: str) -> dict[str, int | float]:
+    """Return what of the recording format could give the label away."""
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise InputError(f"{name} in the archive is damaged: {error.error_string}") from error
+    return {"sample_rate_hz": info.samplerate, "seconds": round(info.duration, 3)}
