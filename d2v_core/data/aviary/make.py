@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import starmap
@@ -72,7 +73,8 @@ def make_aviary(
 ) -> None:
     """Write a world as a data folder: `metadata.csv`, `images/*.png`, `audio/*.flac`.
 
-    The folder is made beside `out` and renamed at the end, so `out` is complete or absent.
+    The folder is made beside `out` and renamed at the end, so `out` is complete or absent. With
+    more than one process, a script has to call this under `if __name__ == "__main__":`.
 
     Args:
         out: folder to make; may exist if it is empty.
@@ -94,6 +96,8 @@ def make_aviary(
         _write_items(aside, items, seed, workers=workers, progress=progress)
         aside.chmod(0o755)  # a temporary folder is private
         aside.replace(out)
+    except OSError as error:
+        raise InputError(f"cannot write to {out.parent}: {error.strerror}") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -107,6 +111,8 @@ def _check(out: Path, items: int, seed: int, workers: int | None) -> None:
         raise InputError(f"workers must be 1 or more, got {workers}")
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise InputError(f"{out} is not a folder; choose another name")
+    if out.parent.exists() and not out.parent.is_dir():
+        raise InputError(f"{out.parent} is not a folder; choose another place")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; choose another folder, or empty it first")
 
@@ -146,8 +152,10 @@ def _run(
         yield from map(write, batches)
         return
     # Spawned, not forked: a fork of a process with threads, such as a server's, may hang.
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(write, batches)
+    # An executor, not a Pool: when a process dies it says so, where a Pool starts it anew for ever.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as executor:
+        yield from executor.map(write, batches)
 
 
 def _write_batch(

@@ -17,7 +17,6 @@ from d2v_core.data.aviary.synthesis import (
 )
 from d2v_core.data.aviary.voice import Voice
 
-
 BELL_PARTIALS = (
     (0.5, 0.4, 2.4),
     (1.0, 1.0, 1.7),

@@ -18,7 +18,7 @@ def draw_frog(pen: Pen, mood: Mood) -> None:
     pad: Colour = (60, 130, 74)
     pen.oval((0.0, 0.0), (0.62, 0.12), pad)
     pen.stroke([(0.0, 0.0), (0.52, -0.05)], 0.03, darker(pad, 0.6), is_mark=True)
-    body = pen.turned({"calm": -6, "alert": 8, "excited": 14}[mood], about=(0.0, 0.1))
+    body = pen.turned({"calm": -12, "alert": 8, "excited": 30}[mood], about=(-0.3, 0.1))
     dark = darker(GREEN, 0.7)
     body.blob(
         [

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from d2v_core.data.aviary.sketch import Colour, darker
+from d2v_core.data.aviary.sketch import Colour, Number, darker
 from d2v_core.data.aviary.world import Scenery, Species, Time
 
 SIDE = 64
@@ -89,7 +89,7 @@ def _sky(light: Light, scale: int) -> Image.Image:
     return Image.fromarray(np.repeat(column, SIDE * scale, axis=1))
 
 
-def _disc(draw: ImageDraw.ImageDraw, x: float, y: float, radius: float, colour: Colour) -> None:
+def _disc(draw: ImageDraw.ImageDraw, x: Number, y: Number, radius: Number, colour: Colour) -> None:
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 
 

@@ -15,7 +15,10 @@ from jaxtyping import Float
 from PIL import ImageDraw
 
 Colour = tuple[int, int, int]
-Point = tuple[float, float]
+Number = int | float
+"""A coordinate, length or angle; many are written without a point."""
+
+Point = tuple[Number, Number]
 Points = Sequence[Point]
 
 OUTLINE_SHADE = 0.38  # how dark the outline of a colour is
@@ -60,7 +63,7 @@ class Pen:
         self.matrix = matrix
         self.shapes: list[Shape] = [] if shapes is None else shapes
 
-    def turned(self, degrees: float, about: Point = (0.0, 0.0)) -> "Pen":
+    def turned(self, degrees: Number, about: Point = (0.0, 0.0)) -> "Pen":
         """Return a pen for a part that is turned, beak up, about a point of the animal."""
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         x, y = about
@@ -86,7 +89,7 @@ class Pen:
         radii: Point,
         colour: Colour,
         *,
-        turn: float = 0.0,
+        turn: Number = 0.0,
         is_mark: bool = False,
     ) -> None:
         """Fill an ellipse, its first radius turned by `turn` degrees from the x axis."""
@@ -94,12 +97,12 @@ class Pen:
         axes = np.array([[cos, sin], [-sin, cos]]) * np.array(radii)[:, None]
         self._add(CIRCLE @ axes + np.array(centre), colour, is_mark)
 
-    def dot(self, centre: Point, radius: float, colour: Colour, *, is_mark: bool = False) -> None:
+    def dot(self, centre: Point, radius: Number, colour: Colour, *, is_mark: bool = False) -> None:
         """Fill a circle."""
         self._add(CIRCLE * radius + np.array(centre), colour, is_mark)
 
     def stroke(
-        self, points: Points, width: float, colour: Colour, *, is_mark: bool = False
+        self, points: Points, width: Number, colour: Colour, *, is_mark: bool = False
     ) -> None:
         """Draw a line of even width through the points, with round ends."""
         path = np.asarray(points, dtype=float)
@@ -111,7 +114,7 @@ class Pen:
             cap = half * np.array([-1, 1]) @ frame
             self._add(np.vstack([end + cap, start - cap]), colour, is_mark)
 
-    def centre(self, column: float, *, width: int) -> None:
+    def centre(self, column: Number, *, width: int) -> None:
         """Move all that was drawn sideways: its middle to a column, but not out of the canvas."""
         across = np.concatenate([shape.points[:, 0] for shape in self.shapes])
         half = min(0.45 * (across.max() - across.min()), width / 2)
@@ -125,7 +128,7 @@ class Pen:
         self.shapes.append(Shape(points=pixels, colour=colour, is_mark=is_mark))
 
 
-def make_pen(x: float, y: float, *, height: float, facing_left: bool) -> Pen:
+def make_pen(x: Number, y: Number, *, height: Number, facing_left: bool) -> Pen:
     """Return a pen whose origin, between the feet, lies at pixel (x, y), y counted downwards.
 
     Args:
@@ -139,7 +142,7 @@ def make_pen(x: float, y: float, *, height: float, facing_left: bool) -> Pen:
 
 
 def paint(
-    draw: ImageDraw.ImageDraw, shapes: list[Shape], *, outline: float, rim: Colour | None
+    draw: ImageDraw.ImageDraw, shapes: list[Shape], *, outline: Number, rim: Colour | None
 ) -> None:
     """Paint the shapes of one animal, with an outline around them all.
 
@@ -160,7 +163,7 @@ def paint(
         draw.polygon([tuple(point) for point in shape.points.tolist()], fill=shape.colour)
 
 
-def darker(colour: Colour, share: float) -> Colour:
+def darker(colour: Colour, share: Number) -> Colour:
     """Return the colour with `share` of its light."""
     red, green, blue = (min(255, round(channel * share)) for channel in colour)
     return red, green, blue

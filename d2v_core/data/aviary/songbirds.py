@@ -6,7 +6,7 @@ All look to the right, stand on the origin and are about 1 high.
 from dataclasses import dataclass
 from typing import Literal
 
-from d2v_core.data.aviary.sketch import Colour, Pen, darker
+from d2v_core.data.aviary.sketch import Colour, Number, Pen, Point, darker
 from d2v_core.data.aviary.world import Mood, Species
 
 BLACK: Colour = (24, 24, 28)
@@ -42,13 +42,13 @@ class Plumage:
     bars: Colour | None = None
     """Stripes across the belly."""
 
-    beak_length: float = 0.15
-    beak_depth: float = 0.09
+    beak_length: Number = 0.15
+    beak_depth: Number = 0.09
     beak_kind: Literal["straight", "hooked"] = "straight"
-    tail_length: float = 0.42
-    head_radius: float = 0.2
-    girth: float = 0.25
-    lean: float = 0.0
+    tail_length: Number = 0.42
+    head_radius: Number = 0.2
+    girth: Number = 0.25
+    lean: Number = 0.0
     """Degrees by which the body stands more upright than a robin's."""
 
 
@@ -148,11 +148,11 @@ PLUMAGES: dict[Species, Plumage] = {
 class Pose:
     """How a mood looks: degrees of lean and tail, lift of the head, how far beak and wing open."""
 
-    lean: float
-    cock: float
-    lift: float
-    gape: float
-    eye: float
+    lean: Number
+    cock: Number
+    lift: Number
+    gape: Number
+    eye: Number
 
 
 POSES: dict[Mood, Pose] = {
@@ -246,7 +246,7 @@ def _draw_head(pen: Pen, plumage: Plumage, pose: Pose) -> None:
     draw_eye(pen, eye, ring=plumage.eye_ring, open_share=pose.eye)
 
 
-def _draw_beak(pen: Pen, plumage: Plumage, root: tuple[float, float], gape: float) -> None:
+def _draw_beak(pen: Pen, plumage: Plumage, root: Point, gape: Number) -> None:
     x, y = root
     length, half = plumage.beak_length + 0.05, plumage.beak_depth / 2
     up, down = pen.turned(22 * gape, about=root), pen.turned(-26 * gape, about=root)
@@ -268,11 +268,11 @@ def _draw_beak(pen: Pen, plumage: Plumage, root: tuple[float, float], gape: floa
 
 def draw_eye(
     pen: Pen,
-    centre: tuple[float, float],
+    centre: Point,
     *,
     ring: Colour,
-    open_share: float,
-    radius: float = 0.055,
+    open_share: Number,
+    radius: Number = 0.055,
 ) -> None:
     """Draw an eye with a ring and a glint; with `open_share` 0 it is shut."""
     x, y = centre

@@ -6,6 +6,10 @@ import numpy as np
 from jaxtyping import Float
 
 SAMPLE_RATE = 16_000
+
+Number = int | float
+"""A frequency, time or strength; many are written without a point."""
+
 TOP_HZ = 7_400.0
 """No partial is made above: it would fold back at half the sample rate."""
 
@@ -13,12 +17,12 @@ Wave = Float[np.ndarray, " _"]
 """Samples, in full scale; two waves of one call may differ in length."""
 
 
-def samples_of(seconds: float) -> int:
+def samples_of(seconds: Number) -> int:
     """Return how many samples a time takes, at least eight."""
     return max(8, round(seconds * SAMPLE_RATE))
 
 
-def glide(seconds: float, *hertz: float) -> Wave:
+def glide(seconds: Number, *hertz: Number) -> Wave:
     """Return a frequency for each sample that passes smoothly through the given ones."""
     if len(hertz) == 1:
         return np.full(samples_of(seconds), float(hertz[0]))
@@ -29,7 +33,7 @@ def glide(seconds: float, *hertz: float) -> Wave:
     return np.exp(pitches[left] * (1 - share) + pitches[left + 1] * share)
 
 
-def vibrato(hertz: Wave, *, rate_hz: float, depth: float) -> Wave:
+def vibrato(hertz: Wave, *, rate_hz: Number, depth: Number) -> Wave:
     """Return the frequencies swung up and down by a share `depth`, `rate_hz` times a second."""
     time = np.arange(len(hertz)) / SAMPLE_RATE
     return hertz * (1 + depth * np.sin(2 * math.pi * rate_hz * time))
@@ -52,7 +56,7 @@ def tone(hertz: Wave, partials: tuple[float, ...] = (1.0,)) -> Wave:
 
 
 def resonant_partials(
-    base_hz: float, formants: tuple[tuple[float, float], ...], *, tilt: float = 1.0
+    base_hz: Number, formants: tuple[tuple[Number, Number], ...], *, tilt: Number = 1.0
 ) -> tuple[float, ...]:
     """Return harmonic amplitudes of a voice whose tract has resonances.
 
@@ -67,7 +71,7 @@ def resonant_partials(
     return tuple((amplitudes / np.abs(amplitudes).sum() * 2).tolist())
 
 
-def envelope(samples: int, *, attack: float = 0.01, release: float = 0.03) -> Wave:
+def envelope(samples: int, *, attack: Number = 0.01, release: Number = 0.03) -> Wave:
     """Return a gain that rises from 0 within `attack` seconds and falls in the last `release`."""
     place = np.arange(samples)
     rise = np.minimum(1.0, (place + 0.5) / samples_of(attack))
@@ -75,12 +79,12 @@ def envelope(samples: int, *, attack: float = 0.01, release: float = 0.03) -> Wa
     return np.sin(math.pi / 2 * np.minimum(rise, fall)) ** 2
 
 
-def decay(samples: int, seconds: float) -> Wave:
+def decay(samples: int, seconds: Number) -> Wave:
     """Return a gain that starts at 1 and falls by 60 dB in the given time."""
     return np.exp(-np.arange(samples) / SAMPLE_RATE * (math.log(1000.0) / seconds))
 
 
-def pulses(samples: int, *, rate_hz: float, duty: float) -> Wave:
+def pulses(samples: int, *, rate_hz: Number, duty: Number) -> Wave:
     """Return a gain that opens and closes smoothly `rate_hz` times a second.
 
     Args:
@@ -92,7 +96,7 @@ def pulses(samples: int, *, rate_hz: float, duty: float) -> Wave:
     return np.where(place < duty, np.sin(math.pi * place / duty) ** 2, 0.0)
 
 
-def band_noise(samples: int, low_hz: float, high_hz: float, rng: np.random.Generator) -> Wave:
+def band_noise(samples: int, low_hz: Number, high_hz: Number, rng: np.random.Generator) -> Wave:
     """Return noise of RMS 1 between two frequencies, with soft edges a fifth of them wide."""
     hertz = np.fft.rfftfreq(samples, 1 / SAMPLE_RATE)
     rise = np.clip((hertz / low_hz - 0.8) / 0.4, 0, 1)
@@ -102,7 +106,7 @@ def band_noise(samples: int, low_hz: float, high_hz: float, rng: np.random.Gener
     return noise / max(float(np.sqrt(np.mean(noise**2))), 1e-9)
 
 
-def silence(seconds: float) -> Wave:
+def silence(seconds: Number) -> Wave:
     """Return zeros."""
     return np.zeros(samples_of(seconds))
 
@@ -115,10 +119,3 @@ def place(sound: Wave, onto: Wave, start: int) -> None:
     if len(sound) > room:
         sound = sound[:room] * envelope(room, attack=1e-4, release=0.05)
     onto[start : start + len(sound)] += sound
-
-
-def reverberate(sound: Wave, response: Wave) -> Wave:
-    """Return the sound in a room of the given impulse response, cut to its own length."""
-    size = 1 << (len(sound) + len(response) - 1).bit_length()
-    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)
-    return wet[: len(sound)]
