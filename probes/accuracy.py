@@ -54,7 +54,7 @@ def balanced_accuracy(
     """Return the mean over classes of the share of right predictions within the class.
 
     Classes without items among `truth` do not count. The interval is normal, with the
-    Agresti-Coull variance of every class, which does not vanish at 0 or 100 %.
+    variance of every class taken at its Agresti-Coull share, which does not vanish at 0 or 100 %.
 
     Args:
         predicted: class of every item, as told by the probe.
@@ -69,7 +69,7 @@ def balanced_accuracy(
     size = size[present]
     value = float((hits / size).mean())
     share = (hits + 2) / (size + 4)
-    error = math.sqrt(float(np.sum(share * (1 - share) / (size + 4)))) / len(size)
+    error = math.sqrt(float(np.sum(share * (1 - share) / size))) / len(size)
     half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * error
     return Score(
         value=value,
@@ -77,5 +77,5 @@ def balanced_accuracy(
         high=min(1.0, value + half),
         chance=1 / len(size),
         n=len(truth),
-        method="balanced accuracy; normal interval with Agresti-Coull variances; chance: 1/classes",
+        method="balanced accuracy; normal interval with Agresti-Coull shares; chance: 1/classes",
     )

@@ -102,6 +102,16 @@ def _within_cosine(x: Float[np.ndarray, "items dim"]) -> float:
     return (float(np.sum(x.sum(axis=0) ** 2)) - n) / (n * (n - 1))
 
 
+def _gap_in_spreads(
+    both: Float[np.ndarray, "items dim"], is_y: Bool[np.ndarray, " items"]
+) -> float:
+    cosines = [_within_cosine(both[is_y == side]) for side in (False, True)]
+    spread = 2 - 2 * float(np.mean(cosines))  # ‖a − b‖² = 2 − 2 cos on the sphere
+    if spread <= 1e-12:
+        raise ValueError("both modalities have collapsed to a point: no distance within them")
+    return _gap(both, is_y) / math.sqrt(spread)
+
+
 def _gap_score(
     both: Float[np.ndarray, "items dim"],
     is_y: Bool[np.ndarray, " items"],
@@ -118,10 +128,9 @@ def _gap_score(
     value = _gap(both, is_y)
     test = against_null(value, null, kind=kind, maximum=2.0)
 
-    def kept(rows: Int[np.ndarray, " kept"]) -> float:
-        return _gap(both[rows], is_y[rows])
-
-    low, high, reason = jackknife_or_reason(kept, len(both), rng=rng, groups=pair)
+    low, high, reason = jackknife_or_reason(
+        lambda rows: _gap(both[rows], is_y[rows]), len(both), rng=rng, groups=pair
+    )
     return Score(
         value=value,
         low=low,
@@ -156,19 +165,13 @@ def _normalised(
 ) -> Score:
     method = "gap / root mean squared distance within a modality; delete-a-group jackknife interval"
 
-    def kept(rows: Int[np.ndarray, " kept"]) -> float:
-        items, side = both[rows], is_y[rows]
-        cosines = [_within_cosine(items[side == which]) for which in (False, True)]
-        spread = 2 - 2 * float(np.mean(cosines))  # ‖a − b‖² = 2 − 2 cos on the sphere
-        if spread <= 1e-12:
-            raise ValueError("both modalities have collapsed to a point: no distance within them")
-        return _gap(items, side) / math.sqrt(spread)
-
     try:
-        value = kept(np.arange(len(both)))
+        value = _gap_in_spreads(both, is_y)
     except ValueError as error:
         return Score(value=None, n=len(both), method=method, reason=str(error))
-    low, high, reason = jackknife_or_reason(kept, len(both), rng=rng, groups=pair)
+    low, high, reason = jackknife_or_reason(
+        lambda rows: _gap_in_spreads(both[rows], is_y[rows]), len(both), rng=rng, groups=pair
+    )
     return Score(value=value, low=low, high=high, n=len(both), method=method, reason=reason)
 
 
@@ -213,10 +216,7 @@ def _stratified_units(codes: Int[np.ndarray, " items"]) -> Int[np.ndarray, " ite
 
 
 def _within(x: Float[np.ndarray, "items dim"], *, rng: np.random.Generator) -> Score:
-    def kept(rows: Int[np.ndarray, " kept"]) -> float:
-        return _within_cosine(x[rows])
-
-    low, high, reason = jackknife_or_reason(kept, len(x), rng=rng)
+    low, high, reason = jackknife_or_reason(lambda rows: _within_cosine(x[rows]), len(x), rng=rng)
     return Score(
         value=_within_cosine(x),
         low=low,

@@ -91,7 +91,7 @@ def knn_vote(
 
 def knn_probe(
     x: Float[np.ndarray, "items dim"],
-    labels: Shaped[np.ndarray, " items"],
+    labels: Shaped[np.ndarray, " labelled"],
     splits: Splits,
     *,
     ks: Sequence[int] = KS,
@@ -127,19 +127,16 @@ def knn_probe(
     weighted = knn_vote(found, codes[bank], (1, best), temperature=temperature)
     equal = knn_vote(found, codes[bank], (PLAIN_K,), temperature=np.inf)[PLAIN_K]
 
-    def score(predicted: Int[np.ndarray, " test"]) -> Score:
-        return accuracy(
-            predicted,
-            codes[splits.test],
-            majority=majority_class(codes[bank]),
-            groups=splits.test_groups,
-            rng=rng,
-        )
-
+    majority = majority_class(codes[bank])
+    truth, groups = codes[splits.test], splits.test_groups
+    by_vote, by_nearest, by_majority = (
+        accuracy(predicted, truth, majority=majority, groups=groups, rng=rng)
+        for predicted in (weighted[best], weighted[1], equal)
+    )
     return KnnResult(
-        accuracy=score(weighted[best]),
-        nearest=score(weighted[1]),
-        unweighted=score(equal),
+        accuracy=by_vote,
+        nearest=by_nearest,
+        unweighted=by_majority,
         k=min(best, len(bank)),
         temperature=temperature,
         candidates=tuple(ks),

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from probes.checks import check_same_length
-from probes.intervals import bootstrap_interval
+from probes.intervals import mean_interval
 from probes.nulls import NullTest, against_null, class_permutations
 from probes.ranks import mid_ranks
 from probes.result import Plain, Score, to_plain
@@ -67,8 +67,8 @@ class LabelRetrieval:
 def retrieve_labels(
     x: Float[np.ndarray, "n_x dim_x"],
     y: Float[np.ndarray, "n_y dim_y"],
-    labels_x: Shaped[np.ndarray, " n_x"],
-    labels_y: Shaped[np.ndarray, " n_y"],
+    labels_x: Shaped[np.ndarray, " labelled_x"],
+    labels_y: Shaped[np.ndarray, " labelled_y"],
     *,
     rng: np.random.Generator,
     count: int = PERMUTATIONS,
@@ -181,7 +181,7 @@ def _score(
     low = high = None
     reason = f"{classes} classes are too few for an interval over classes"
     if classes >= FEWEST_CLASSES:
-        low, high = bootstrap_interval(own, rng=rng, groups=codes)
+        low, high, _ = mean_interval(own, rng=rng, groups=codes)
         reason = ""
     if test.floor > 0.01:
         reason += (

@@ -74,7 +74,7 @@ class LayerTable:
 
 def probe_layers(
     layers: Mapping[str, np.ndarray],
-    labels: Shaped[np.ndarray, " items"],
+    labels: Shaped[np.ndarray, " labelled"],
     splits: Splits,
     *,
     probes: tuple[ProbeName, ...] = PROBES,
@@ -116,7 +116,7 @@ def _row(
     tap: str,
     probe: ProbeName,
     x: np.ndarray,
-    labels: Shaped[np.ndarray, " items"],
+    labels: Shaped[np.ndarray, " labelled"],
     splits: Splits,
     rng: np.random.Generator | None,
 ) -> LayerRow:

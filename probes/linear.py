@@ -84,7 +84,7 @@ class Standardiser:
 
 def linear_probe(
     x: Float[np.ndarray, "items dim"],
-    labels: Shaped[np.ndarray, " items"],
+    labels: Shaped[np.ndarray, " labelled"],
     splits: Splits,
     *,
     penalties: Sequence[float] = PENALTIES,

@@ -137,7 +137,7 @@ class _Objective:
 
 def fit_logistic(
     x: Float[np.ndarray, "items dim"],
-    codes: Int[np.ndarray, " items"],
+    codes: Int[np.ndarray, " labelled"],
     penalties: Float[np.ndarray, " penalties"],
     *,
     classes: int,

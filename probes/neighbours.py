@@ -27,8 +27,8 @@ class Neighbours:
 
 
 def nearest(
-    queries: Float[np.ndarray, "queries dim"],
-    bank: Float[np.ndarray, "bank dim"],
+    queries: Float[np.ndarray, "queries dim_queries"],
+    bank: Float[np.ndarray, "bank dim_bank"],
     k: int,
     *,
     itself: Int[np.ndarray, " queries"] | None = None,
@@ -48,10 +48,16 @@ def nearest(
         Ids and cosines, nearest first.
 
     Raises:
-        ValueError: if k is below 1, an input is not finite or empty, or nothing is left to find.
+        ValueError: if k is below 1, dims differ, an input is not finite or empty, or nothing is
+            left to find.
     """
     if k < 1:
         raise ValueError(f"k={k} neighbours: at least 1 is needed")
+    if queries.shape[1] != bank.shape[1]:
+        raise ValueError(
+            f"queries have {queries.shape[1]} channels and the bank has {bank.shape[1]}: "
+            "only embeddings of one space have cosines"
+        )
     if itself is not None:
         check_same_length(queries, itself, "rows to leave out")
     k = min(k, len(bank) - (itself is not None))

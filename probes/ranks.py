@@ -10,7 +10,7 @@ CHUNK = 4_000_000  # cosines ranked at once
 
 
 def mid_ranks(
-    queries: Float[np.ndarray, "queries dim"], gallery: Float[np.ndarray, "gallery dim"]
+    queries: Float[np.ndarray, "queries dim_q"], gallery: Float[np.ndarray, "gallery dim_g"]
 ) -> Float[np.ndarray, "queries gallery"]:
     """Return the rank of every gallery item for every query.
 

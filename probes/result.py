@@ -4,14 +4,15 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-Plain = dict[str, "Plain"] | list["Plain"] | str | int | float | bool | None
-"""What JSON can hold."""
+Plain = dict[str, Any]
+"""A result as JSON has it: names and, nested, lists, text, numbers, True, False and None."""
 
 
-def to_plain(value: object) -> Plain:
+def to_plain(value: object) -> Any:  # noqa: ANN401  # whatever JSON can hold
     """Turn a result into dictionaries, lists, text and numbers.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from probes.checks import check_paired, check_same_length
-from probes.intervals import bootstrap_interval, share_interval
+from probes.intervals import bootstrap_interval, mean_interval, share_interval
 from probes.nulls import NullTest, against_null, permutations
 from probes.ranks import mid_ranks
 from probes.result import Plain, Score, to_plain
@@ -59,8 +59,8 @@ def retrieve(
     y: Float[np.ndarray, "n_y dim_y"],
     *,
     rng: np.random.Generator,
-    classes: Shaped[np.ndarray, " n_x"] | None = None,
-    groups: Shaped[np.ndarray, " n_x"] | None = None,
+    classes: Shaped[np.ndarray, " classed"] | None = None,
+    groups: Shaped[np.ndarray, " grouped"] | None = None,
     count: int = PERMUTATIONS,
 ) -> Retrieval:
     """Rank all partners for every item and say how well the right one does.
@@ -96,12 +96,12 @@ def retrieve(
 
 
 def measures(
-    ranks: Float[np.ndarray, "... items"],
-) -> Mapping[str, Float[np.ndarray, "..."]]:
-    """Return R@k, median rank and MRR from the ranks of the partners, over the last axis."""
-    found = {f"R@{cut}": (ranks <= cut).mean(axis=-1) for cut in CUTS}
-    found[MEDIAN] = np.median(ranks, axis=-1)
-    found[MRR] = (1 / ranks.astype(np.float64)).mean(axis=-1)
+    ranks: Float[np.ndarray, "draws items"],
+) -> Mapping[str, Float[np.ndarray, " draws"]]:
+    """Return R@k, median rank and MRR from the ranks of the partners, for several pairings."""
+    found = {f"R@{cut}": (ranks <= cut).mean(axis=1) for cut in CUTS}
+    found[MEDIAN] = np.median(ranks, axis=1)
+    found[MRR] = (1 / ranks.astype(np.float64)).mean(axis=1)
     return found
 
 
@@ -123,7 +123,7 @@ def _direction(
 ) -> Direction:
     n = len(ranks)
     own = np.diag(ranks).astype(np.float64)
-    observed = {name: float(value) for name, value in measures(own).items()}
+    observed = {name: float(value[0]) for name, value in measures(own[None]).items()}
     free = permutations(n, count, rng=rng)
     nulls = _tests(ranks, observed, free, "the pairing")
     within = None
@@ -154,11 +154,11 @@ def _tests(
 ) -> Mapping[str, NullTest]:
     """Give every query the partner of another pair; the ranks are known, nothing is searched."""
     rows = np.arange(len(ranks))
-    drawn = [measures(ranks[rows, order]) for order in orders]
+    drawn = measures(np.stack([ranks[rows, order] for order in orders]))
     return {
         name: against_null(
             value,
-            np.array([float(one[name]) for one in drawn]),
+            drawn[name].astype(np.float64),
             kind=kind,
             smaller_is_better=name == MEDIAN,
         )
@@ -176,9 +176,9 @@ def _interval(
     """Return low, high and method for one measure of the per-item ranks."""
     if name not in (MEDIAN, MRR):
         return share_interval(ranks <= int(name.removeprefix("R@")), groups=groups, rng=rng)
+    if name == MRR:
+        return mean_interval(1 / ranks, groups=groups, rng=rng)
     if groups is not None and len(np.unique(groups)) < 2:
         return None, None, "all items are one group: no"
     method = "bootstrap" if groups is None else "cluster bootstrap"
-    if name == MEDIAN:
-        return (*bootstrap_interval(ranks, "median", rng=rng, groups=groups), method)
-    return (*bootstrap_interval(1 / ranks, rng=rng, groups=groups), method)
+    return (*bootstrap_interval(ranks, "median", rng=rng, groups=groups), method)

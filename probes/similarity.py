@@ -1,11 +1,10 @@
 """Compare two representations of the same items, against chance."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 
 from probes.checks import check_paired
 from probes.cka import UNDEFINED, CkaNull, cka_values, linear_cka
@@ -15,6 +14,7 @@ from probes.nulls import NullTest, against_null, permutations
 from probes.result import Plain, Score, to_plain
 
 PERMUTATIONS = 199
+METHOD = "delete-a-group jackknife interval; p by permutation of rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,21 @@ def compare_cka(
     orders = permutations(len(x), count, rng=rng)
     null = np.array([float(kernels.values(order)[0, 0]) for order in orders])
 
-    def kept(rows: Int[np.ndarray, " kept"]) -> float:
-        return linear_cka(x[rows], y[rows], debiased=debiased)
-
-    return _judge(observed, null, kept, name, len(x), rng=rng, groups=groups)
+    test = against_null(observed, null, kind="rows of y")
+    low, high, reason = jackknife_or_reason(
+        lambda rows: linear_cka(x[rows], y[rows], debiased=debiased), len(x), rng=rng, groups=groups
+    )
+    score = Score(
+        value=observed,
+        low=low,
+        high=high,
+        chance=test.null_mean,
+        n=len(x),
+        method=f"{name}; {METHOD}",
+        p=test.p,
+        reason=reason,
+    )
+    return Similarity(score=score, null=test)
 
 
 def compare_mutual_knn(
@@ -103,35 +114,20 @@ def compare_mutual_knn(
     orders = permutations(len(x), count, rng=rng)
     null = np.array([float(prepared.values(order)[0, 0]) for order in orders])
 
-    def kept(rows: Int[np.ndarray, " kept"]) -> float:
-        return mutual_knn(x[rows], y[rows], k=min(k, len(rows) - 1))
-
-    name = f"mutual kNN, k = {k}, cosine"
-    return _judge(
-        observed, null, kept, name, len(x), rng=rng, groups=groups, chance=k / (len(x) - 1)
-    )
-
-
-def _judge(  # noqa: PLR0913  # the end of the two functions above
-    observed: float,
-    null: Float[np.ndarray, " permutations"],
-    kept: Callable[[Int[np.ndarray, " kept"]], float],
-    name: str,
-    n: int,
-    *,
-    rng: np.random.Generator,
-    groups: Shaped[np.ndarray, " items"] | None,
-    chance: float | None = None,
-) -> Similarity:
     test = against_null(observed, null, kind="rows of y")
-    low, high, reason = jackknife_or_reason(kept, n, rng=rng, groups=groups)
+    low, high, reason = jackknife_or_reason(
+        lambda rows: mutual_knn(x[rows], y[rows], k=min(k, len(rows) - 1)),
+        len(x),
+        rng=rng,
+        groups=groups,
+    )
     score = Score(
         value=observed,
         low=low,
         high=high,
-        chance=test.null_mean if chance is None else chance,
-        n=n,
-        method=f"{name}; delete-a-group jackknife interval; p by permutation of rows",
+        chance=k / (len(x) - 1),
+        n=len(x),
+        method=f"mutual kNN, k = {k}, cosine; {METHOD}",
         p=test.p,
         reason=reason,
     )

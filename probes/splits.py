@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -62,7 +61,7 @@ class Splits:
         cls,
         names: Shaped[np.ndarray, " items"],
         groups: Shaped[np.ndarray, " items"] | None = None,
-    ) -> Self:
+    ) -> "Splits":
         """Read the splits from a column that says train, val or test for every item.
 
         Raises:

@@ -83,6 +83,7 @@ def cka_matrix(
     Raises:
         ValueError: if rows do not match, or a permutation test would need too much memory.
     """
+    _check_stacks(xs, ys)
     values = cka_values(list(xs.values()), list(ys.values()), debiased=debiased)
     name = "debiased linear CKA" if debiased else "linear CKA (biased)"
     nulls = None
@@ -116,17 +117,23 @@ def mutual_knn_matrix(
     Raises:
         ValueError: if rows do not match or k does not fit.
     """
-    first = next(iter(xs.values()))
-    for layer in (*xs.values(), *ys.values()):
-        check_paired(first, layer)
+    _check_stacks(xs, ys)
     graphs_x = [knn_graph(x, k) for x in xs.values()]
     graphs_y = [knn_graph(y, k) for y in ys.values()]
     values = mutual_knn_values(graphs_x, graphs_y)
     nulls = None
     if count:
         prepared = MutualKnnNull.of(graphs_x, graphs_y)
-        nulls = _nulls(prepared.values, len(first), count, rng)
+        nulls = _nulls(prepared.values, len(next(iter(xs.values()))), count, rng)
     return _matrix(f"mutual kNN, k = {k}, cosine", xs, ys, values, nulls)
+
+
+def _check_stacks(xs: Stack, ys: Stack) -> None:
+    if not (xs and ys):
+        raise ValueError(f"layers to compare: {len(xs)} and {len(ys)}; at least 1 each is needed")
+    first = next(iter(xs.values()))
+    for layer in (*xs.values(), *ys.values()):
+        check_paired(first, layer)
 
 
 def _nulls(

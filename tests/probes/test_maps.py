@@ -1,0 +1,135 @@
+"""Maps: determinism, small sets, and trustworthiness equal to scikit-learn's."""
+
+import numpy as np
+import pytest
+from scipy.stats import ortho_group
+from sklearn import manifold
+from sklearn.decomposition import PCA
+
+from probes import trust
+from probes.checks import unit_rows
+from probes.maps import _graph, pca_map, umap_map, warm_up_umap
+from probes.trust import trustworthiness
+
+
+def blobs(items=90, classes=3, dim=10, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(items) % classes
+    return 4 * rng.normal(size=(classes, dim))[labels] + rng.normal(size=(items, dim)), labels
+
+
+@pytest.mark.parametrize(("items", "k"), [(3, 1), (11, 5), (120, 5), (120, 59)])
+def test_trustworthiness_equals_sklearn(items, k, monkeypatch):
+    monkeypatch.setattr(trust, "CHUNK", 1000)
+    rng = np.random.default_rng(0)
+    x, places = rng.normal(size=(items, 6)) + 10, rng.normal(size=(items, 2))
+    score, per_item = trustworthiness(x, places, k)
+    expected = manifold.trustworthiness(x, places, n_neighbors=k)
+
+    assert score.value == pytest.approx(expected, abs=1e-9)
+    assert per_item.mean() == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_faithful_map_has_trust_one_and_a_random_one_the_chance_level():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    score, _ = trustworthiness(x, 3 * x @ ortho_group.rvs(2, random_state=0) + 1, 10)
+    nothing, _ = trustworthiness(x, rng.normal(size=(400, 2)), 10)
+
+    assert score.value == 1.0
+    assert nothing.low - 0.01 < nothing.chance < nothing.high + 0.01
+
+
+def test_an_item_in_the_wrong_place_is_not_trusted():
+    x, _ = blobs()
+    places = x[:, :2].copy()
+    wide = np.hstack([places, np.zeros((90, 1))])
+    places[7] += 50.0
+    _, per_item = trustworthiness(wide, places, 5)
+
+    assert per_item.argmin() == 7
+
+
+def test_the_pca_map_equals_sklearn_up_to_sign():
+    x = np.random.default_rng(0).normal(size=(60, 5)) * [5, 3, 1, 1, 1]
+    peer = PCA(2).fit(x)
+    found = pca_map(x)
+
+    np.testing.assert_allclose(np.abs(found.coordinates), np.abs(peer.transform(x)), atol=1e-9)
+    assert found.settings["variance_1"] == pytest.approx(peer.explained_variance_ratio_[0])
+    np.testing.assert_allclose(pca_map(x + 7.0).coordinates, found.coordinates, atol=1e-9)
+
+
+def test_the_pca_map_of_one_channel_and_of_more_channels_than_items():
+    rng = np.random.default_rng(0)
+    line = rng.normal(size=(8, 1))
+    wide = rng.normal(size=(6, 50))
+
+    np.testing.assert_allclose(pca_map(line).coordinates[:, 0], (line - line.mean())[:, 0])
+    assert (pca_map(line).coordinates[:, 1] == 0).all()
+    found = np.abs(pca_map(wide).coordinates)
+    np.testing.assert_allclose(found, np.abs(PCA(2).fit_transform(wide)), atol=1e-9)
+
+
+def test_the_neighbour_lists_are_what_umap_expects():
+    """The item itself at distance 0, then cosine distances in increasing order."""
+    x = unit_rows(np.random.default_rng(0).normal(size=(40, 4)))
+    ids, distances = _graph(x, 6)
+    full = 1 - x @ x.T
+    np.fill_diagonal(full, -1)
+
+    np.testing.assert_array_equal(ids, np.argsort(full, axis=1)[:, :6])
+    np.testing.assert_allclose(distances[:, 0], 0)
+    np.testing.assert_allclose(
+        distances[:, 1:], np.take_along_axis(full, ids[:, 1:], axis=1), atol=1e-6
+    )
+
+
+@pytest.mark.slow  # the first call compiles
+def test_umap_separates_what_is_apart_and_repeats_itself():
+    x, labels = blobs()
+    warm_up_umap()
+    found = umap_map(x, seed=3)
+    centres = np.stack([found.coordinates[labels == c].mean(axis=0) for c in range(3)])
+    nearest = np.linalg.norm(found.coordinates[:, None] - centres, axis=2).argmin(axis=1)
+
+    assert (nearest == labels).all()
+    assert found.trustworthiness.value > 0.8
+    np.testing.assert_array_equal(umap_map(x, seed=3).coordinates, found.coordinates)
+    assert not np.array_equal(umap_map(x, seed=4).coordinates, found.coordinates)
+    assert found.to_json()["settings"]["seed"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [3, 4, 5, 16, 31])
+def test_umap_of_few_items(items):
+    found = umap_map(np.random.default_rng(0).normal(size=(items, 6)).astype(np.float32))
+
+    assert found.coordinates.shape == (items, 2)
+    assert np.isfinite(found.coordinates).all()
+    assert found.settings["n_neighbors"] == min(15, items - 1)
+    assert found.settings["trust_k"] == min(15, (items - 1) // 2)
+
+
+@pytest.mark.slow
+def test_umap_only_sees_directions():
+    x, _ = blobs(40)
+    lengths = np.random.default_rng(0).choice([0.5, 2.0, 4.0], size=(40, 1))  # exact in binary
+
+    np.testing.assert_array_equal(umap_map(x * lengths).coordinates, umap_map(x).coordinates)
+
+
+@pytest.mark.parametrize("method", [pca_map, umap_map])
+def test_maps_that_cannot_be_drawn(method):
+    with pytest.raises(ValueError, match=r"^a map needs at least 3 items, got 2$"):
+        method(np.eye(2))
+    with pytest.raises(ValueError, match=r"^all 4 items have the same embedding: there is nothing"):
+        method(np.full((4, 3), 0.1))
+
+
+def test_refusals_of_trustworthiness():
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    with pytest.raises(ValueError, match=r"^k=3 neighbours of 6 items; choose 1 <= k < items / 2$"):
+        trustworthiness(x, x[:, :2], 3)
+    with pytest.raises(ValueError, match=r"^6 items but 5 places on the map$"):
+        trustworthiness(x, x[:5, :2], 2)
