@@ -31,6 +31,9 @@ values over recordings of animals, of spoken digits and of things (means -6 to -
 to 5.7)."""
 
 _BLOCK_FRAMES = 1 << 16
+_UNKNOWN_FRAMES = 2**62
+"""libsndfile gives its largest number where a FLAC header leaves the length open."""
+
 _STREAMED = 0x7FFFF000
 """Data sizes from here on stand for "unknown" in a WAV file that was written to a pipe."""
 
@@ -44,7 +47,7 @@ def decode_audio(
     """Return a recording as mono samples at SAMPLE_RATE_HZ, full scale ±1.
 
     Channels are averaged, other rates resampled. The length is checked in the header, before a
-    sample is read; a header that lies gains nothing, because reading stops at the limit.
+    sample is read, and memory follows what is there: a header that lies gains nothing.
 
     Args:
         source: a file, or its bytes, in a format of libsndfile (WAV, FLAC, Ogg, MP3, AIFF, ...).
@@ -61,8 +64,8 @@ def decode_audio(
         with soundfile.SoundFile(file) as sound:
             rate = sound.samplerate
             _check_header(sound, max_seconds)
-            first = None if first_seconds is None else math.ceil(first_seconds * rate)
-            mono = _read_mono(sound, most=int(max_seconds * rate), first=first)
+            most = math.inf if first_seconds is None else math.ceil(first_seconds * rate)
+            mono = _read_mono(sound, most=float(max(1, most)))
     except soundfile.LibsndfileError as error:
         raise MediaError(_reason(error)) from error
     if not np.isfinite(mono).all():
@@ -141,7 +144,9 @@ def _check_header(sound: soundfile.SoundFile, max_seconds: float) -> None:
         )
     if frames == 0:
         raise MediaError("holds no samples")
-    if _is_length_known(frames) and frames > max_seconds * rate:
+    if frames >= _UNKNOWN_FRAMES:
+        raise MediaError("its header does not say how long it is; save it anew")
+    if frames > max_seconds * rate:
         raise MediaError(
             f"lasts {frames / rate:.1f} s, longer than {max_seconds:g} s; cut it into pieces"
         )
@@ -150,37 +155,24 @@ def _check_header(sound: soundfile.SoundFile, max_seconds: float) -> None:
         raise MediaError(f"truncated: {promised[2]} of {promised[1]} bytes of sound are there")
 
 
-def _is_length_known(frames: int) -> bool:
-    """Say if a header gives a length: streams hold the largest number instead."""
-    return frames < 2**62
-
-
-def _read_mono(
-    sound: soundfile.SoundFile, *, most: int, first: int | None
-) -> Float[np.ndarray, " frames"]:
+def _read_mono(sound: soundfile.SoundFile, *, most: float) -> Float[np.ndarray, " frames"]:
     """Read block by block, so that memory follows what is there and not what the header says.
 
     Args:
         sound: an open file.
-        most: frames; if more come, the recording is refused.
-        first: stop after so many frames and ask no further.
+        most: frames after which to stop.
     """
-    end = most + 1 if first is None else min(first, most)
+    end = int(min(sound.frames, most))
     blocks, count = [], 0
     while count < end:
-        block = sound.read(_BLOCK_FRAMES // sound.channels + 1, dtype="float32", always_2d=True)
+        most_now = min(_BLOCK_FRAMES // sound.channels + 1, end - count)
+        block = sound.read(most_now, dtype="float32", always_2d=True)
         if not len(block):
-            break
+            raise MediaError(f"truncated: {count} of {sound.frames} samples are there")
         with np.errstate(invalid="ignore"):  # inf - inf; found by the caller
             blocks.append(block.mean(axis=1, dtype=np.float64))
         count += len(block)
-    if count == 0:
-        raise MediaError("holds no samples")
-    if _is_length_known(sound.frames) and count < min(end, sound.frames):
-        raise MediaError(f"truncated: {count} of {sound.frames} samples are there")
-    if count > most and first is None:
-        raise MediaError(f"longer than {most / sound.samplerate:g} s; cut it into pieces")
-    return np.concatenate(blocks)[:end]
+    return np.concatenate(blocks)
 
 
 def _resample(mono: Float[np.ndarray, " frames"], rate: int) -> Float[np.ndarray, " samples"]:
