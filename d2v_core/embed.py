@@ -41,6 +41,7 @@ def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
     return Recipe(
         encoder=encoder.name,
         encoder_hash=encoder.hash,
+        role=encoder.role,
         data=str(folder.root.resolve()),
         data_fingerprint=folder.fingerprint,
         taps=encoder.taps,

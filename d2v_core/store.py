@@ -22,7 +22,7 @@ from jaxtyping import Float
 from d2v_core.errors import StoreError
 
 COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
-_MAP = "map."
+_KEPT = "kept."  # tables of results, beside those of representations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,9 @@ class Recipe:
 
     encoder_hash: str
     """Of settings and weights."""
+
+    role: str
+    """What the encoder is to a claim: trained, or one of the controls."""
 
     data: str
     """The data folder; media are relative to it."""
@@ -57,7 +60,7 @@ class Recipe:
     def hash(self) -> str:
         """Of everything that determines the numbers (so not of where the data lie)."""
         values = dataclasses.asdict(self)
-        for name in ("encoder", "data", "versions"):
+        for name in ("encoder", "role", "data", "versions"):
             del values[name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -124,7 +127,7 @@ class Store:
 
     def names(self) -> list[str]:
         """Return the names of the representations."""
-        return [name for name in self._tables() if not name.startswith(_MAP)]
+        return [name for name in self._tables() if not name.startswith(_KEPT)]
 
     def recipe(self, name: str) -> Recipe:
         """Return how a representation was made.
@@ -220,25 +223,25 @@ class Store:
         else:
             self.database.create_table(recipe.name, items)
 
-    def write_map(self, name: str, coordinates: pd.DataFrame, about: dict[str, Any]) -> None:
-        """Keep a map, replacing one of the same name.
+    def keep(self, key: str, table: pd.DataFrame, about: dict[str, Any]) -> None:
+        """Keep a result that was dear to compute, replacing one of the same key.
 
         Args:
-            name: what the map depends on; any text.
-            coordinates: id, modality, x, y and whatever else belongs to a point.
-            about: plain JSON values that say how it was made.
+            key: everything that the result depends on, as text.
+            table: its rows.
+            about: plain JSON values that belong to it.
         """
-        table = pa.Table.from_pandas(coordinates, preserve_index=False)
-        table = table.replace_schema_metadata({"about": json.dumps(about)})
-        self.database.create_table(_map_name(name), table, mode="overwrite")
+        rows = pa.Table.from_pandas(table, preserve_index=False)
+        rows = rows.replace_schema_metadata({"about": json.dumps(about)})
+        self.database.create_table(_kept_name(key), rows, mode="overwrite")
 
-    def read_map(self, name: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
-        """Return a kept map and how it was made, or None if there is none of that name."""
-        if _map_name(name) not in self._tables():
+    def kept(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+        """Return what was kept under a key, or None."""
+        if _kept_name(key) not in self._tables():
             return None
-        table = self.database.open_table(_map_name(name))
-        data = table.search().limit(None).to_arrow()
-        return data.to_pandas(), json.loads((table.schema.metadata or {})[b"about"])
+        table = self.database.open_table(_kept_name(key))
+        rows = table.search().limit(None).to_arrow()
+        return rows.to_pandas(), json.loads((table.schema.metadata or {})[b"about"])
 
 
 def layer_column(number: int) -> str:
@@ -254,5 +257,5 @@ def matrix_of(column: pa.ChunkedArray) -> Float[np.ndarray, "items dim"]:
     return flat.astype(np.float32).reshape(-1, width)
 
 
-def _map_name(name: str) -> str:
-    return _MAP + hashlib.sha256(name.encode()).hexdigest()[:16]
+def _kept_name(key: str) -> str:
+    return _KEPT + hashlib.sha256(key.encode()).hexdigest()[:16]

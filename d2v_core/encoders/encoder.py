@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from d2v_core.config import Modality
 from d2v_core.data.items import Item
+
+
+Role = Literal["trained", "random twin", "shuffled pairs", "low-level features"]
+"""What an encoder is to a claim: what it is about, or one of its controls."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Encoder(Protocol):
 
     name: str
     hash: str
+    role: Role
     modalities: tuple[Modality, ...]
     taps: tuple[str, ...]
     widths: tuple[int, ...]

@@ -14,7 +14,7 @@ from d2v_core.data.audio import decode_audio, mel_spectrogram
 from d2v_core.data.items import Item
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.text import decode_text
-from d2v_core.encoders.encoder import LayerVectors
+from d2v_core.encoders.encoder import LayerVectors, Role
 
 THUMBNAIL, MEL_BINS, WIDTH = 8, 64, 256
 SECONDS, CHARACTERS = 10.0, 10_000
@@ -28,6 +28,7 @@ class LowLevelEncoder:
 
     name = "lowlevel"
     hash = "lowlevel-1"
+    role: Role = "low-level features"
     modalities = MODALITIES
     taps = ("lowlevel",)
     widths = (WIDTH,)

@@ -12,7 +12,7 @@ from d2v_core.checkpoint import load_into, newest_checkpoint, read_run
 from d2v_core.config import Modality, RunConfig, to_json
 from d2v_core.data.batches import Collator, item_tensor
 from d2v_core.data.items import Item
-from d2v_core.encoders.encoder import LayerVectors
+from d2v_core.encoders.encoder import LayerVectors, Role
 from d2v_core.errors import CheckpointError
 from d2v_core.learner import Learner
 from d2v_core.presets import preset
@@ -24,11 +24,12 @@ class RunEncoder:
     Args:
         name: what the user called it.
         learner: with its weights.
+        role: what it is to a claim.
     """
 
     pooling = "mean"
 
-    def __init__(self, name: str, learner: Learner) -> None:
+    def __init__(self, name: str, learner: Learner, *, role: Role = "trained") -> None:
         self.name = name
         self.learner = learner.eval()
         self.config = learner.config
@@ -37,6 +38,7 @@ class RunEncoder:
         joint = (self.config.pairs.dim,) if self.taps[-1] == "joint" else ()
         self.widths = (self.config.trunk.dim,) * (self.config.trunk.depth + 1) + joint
         self.hash = _hash(learner)
+        self.role = role
         self.collators = {m: Collator(self.config, m) for m in self.modalities}
 
     def load(self, item: Item) -> Tensor:
@@ -65,15 +67,17 @@ def trained(path: Path) -> RunEncoder:
         raise CheckpointError(f"{checkpoint} is not a complete checkpoint")
     learner = Learner(config)
     load_into(learner, checkpoint / "learner.safetensors")
+    step = int(checkpoint.name.removeprefix("step_"))
+    role: Role = "shuffled pairs" if config.pairs.shuffled else "trained"
     name = f"{run.name}-{checkpoint.name}" if is_checkpoint else run.name
-    return RunEncoder(name, learner)
+    return RunEncoder(name, learner, role=role if step else "random twin")
 
 
 def untrained(name: str, *, seed: int = 0) -> RunEncoder:
     """Return a preset's model with its first, random weights: the control of every claim."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RunEncoder(f"random:{name}", Learner(preset(name)))
+        return RunEncoder(f"random:{name}", Learner(preset(name)), role="random twin")
 
 
 def _hash(learner: Learner) -> str:

@@ -1,0 +1,241 @@
+"""Are two senses aligned in a run? Gathers the measures, their controls and the answer in words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from app.words import PLURAL, SINGULAR
+from d2v_core.store import Representation
+from probes.claims import Claim, claim_class, claim_instance
+from probes.gap import ModalityGap, modality_gap
+from probes.label_retrieval import LabelRetrieval, retrieve_labels
+from probes.result import Plain, to_plain
+from probes.retrieval import Retrieval, retrieve
+from probes.similarity import Similarity, compare_cka, compare_mutual_knn
+
+CHOSEN_WITH = 99  # permutations while a layer is chosen; the reported ones use the full number
+FEWEST_PAIRS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """What one representation says of one pair of modalities, at the layer chosen for it."""
+
+    encoder: str
+    role: str
+    tap: str
+    """Chosen on items that are not reported."""
+
+    labels: LabelRetrieval | None
+    """Do items land near items of the other modality with their label? None without labels."""
+
+    partners: Retrieval | None
+    """Do items land near their own partner? None without pairs."""
+
+    by_layer: Mapping[str, float]
+    """What the layer was chosen by: mean average precision, both ways averaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairAlignment:
+    """One pair of modalities in one run, with all of its controls."""
+
+    first: str
+    second: str
+    run: Ladder
+    controls: tuple[Ladder, ...]
+    gap: ModalityGap
+    cka: Similarity | None
+    mutual_knn: Similarity | None
+    claims: tuple[Claim, ...]
+    """Class level both ways, then instance level both ways."""
+
+    def to_json(self) -> Plain:
+        """Return everything as plain JSON."""
+        return to_plain(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """All pairs of modalities of one run."""
+
+    encoder: str
+    recipe: str
+    split: str
+    """What was reported on."""
+
+    pairs: tuple[PairAlignment, ...]
+
+    def to_json(self) -> Plain:
+        """Return everything as plain JSON, the modality gaps also at the top."""
+        gaps = {f"{p.first}-{p.second}": to_plain(p.gap.modality_gap) for p in self.pairs}
+        return {"modality_gap": gaps, **to_plain(self)}
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The items of two modalities, and which of them are partners."""
+
+    x: pd.DataFrame
+    y: pd.DataFrame
+    pairs: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, items: pd.DataFrame, first: str, second: str, *, reported: bool) -> "Sides":
+        """Return the items of two modalities that are, or are not, in the test split."""
+        kept = items[(items["split"] == "test") == reported]
+        x, y = (kept[kept["modality"] == modality] for modality in (first, second))
+        places = pd.Series(range(len(y)), index=y["id"])
+        at = places.reindex(x["id"]).to_numpy()
+        rows = np.flatnonzero(~np.isnan(at))
+        return cls(x, y, (rows, at[rows].astype(int)))
+
+    def labels(self) -> bool:
+        """Tell whether two labels or more occur on both sides."""
+        return len(set(self.x["label"].dropna()) & set(self.y["label"].dropna())) >= 2
+
+
+def align(run: Representation, controls: list[Representation], *, seed: int = 0) -> Alignment:
+    """Measure every pair of modalities of a run, against its controls.
+
+    The layer is chosen on train and val items, for the run and for every control alike; what is
+    reported was measured on test items.
+
+    Args:
+        run: what the question is about.
+        controls: representations of the same items, each with another role.
+        seed: of permutations and intervals.
+
+    Raises:
+        ValueError: if there are not two modalities with test items.
+    """
+    modalities = [m for m in ("image", "audio", "text") if (run.items["modality"] == m).any()]
+    pairs = []
+    for first, second in combinations(modalities, 2):
+        sides = Sides.of(run.items, first, second, reported=True)
+        if min(len(sides.x), len(sides.y)) >= 2:
+            pairs.append(_pair(run, controls, (first, second), seed))
+    if not pairs:
+        raise ValueError(
+            f"{run.recipe.encoder} has no two modalities with test items; "
+            f"it has {', '.join(modalities)}"
+        )
+    return Alignment(
+        encoder=run.recipe.encoder, recipe=run.recipe.hash, split="test", pairs=tuple(pairs)
+    )
+
+
+def _pair(
+    run: Representation, controls: list[Representation], names: tuple[str, str], seed: int
+) -> PairAlignment:
+    rng = np.random.default_rng(seed)
+    mine = _ladder(run, names, rng)
+    others = tuple(_ladder(control, names, rng) for control in controls)
+    sides = Sides.of(run.items, *names, reported=True)
+    x, y = _vectors(run, sides, mine.tap)
+    left, right = sides.pairs
+    is_paired = len(left) >= FEWEST_PAIRS
+    everything = len(left) == len(x) == len(y)
+    if everything:
+        y = y[right]
+    paired = (x[left], (y if everything else y[right])) if is_paired else None
+    return PairAlignment(
+        first=names[0],
+        second=names[1],
+        run=mine,
+        controls=others,
+        gap=modality_gap(x, y, rng=rng, paired=everything),
+        cka=compare_cka(*paired, rng=rng) if paired else None,
+        mutual_knn=compare_mutual_knn(*paired, rng=rng) if paired else None,
+        claims=tuple(_claims(mine, others, names)),
+    )
+
+
+def _ladder(
+    representation: Representation, names: tuple[str, str], rng: np.random.Generator
+) -> Ladder:
+    """Choose a layer where it is not reported, then report it."""
+    chosen_on = Sides.of(representation.items, *names, reported=False)
+    by_layer = {
+        tap: _precision(representation, chosen_on, tap, rng) for tap in representation.layers
+    }
+    tap = max(by_layer, key=lambda name: by_layer[name])
+    sides = Sides.of(representation.items, *names, reported=True)
+    x, y = _vectors(representation, sides, tap)
+    left, right = sides.pairs
+    labels = partners = None
+    if sides.labels():
+        known_x, known_y = sides.x["label"].notna(), sides.y["label"].notna()
+        labels = retrieve_labels(
+            x[known_x.to_numpy()],
+            y[known_y.to_numpy()],
+            sides.x["label"][known_x].to_numpy(str),
+            sides.y["label"][known_y].to_numpy(str),
+            rng=rng,
+        )
+    if len(left) >= FEWEST_PAIRS:
+        classes = sides.x["label"].iloc[left].fillna("").to_numpy(str)
+        partners = retrieve(x[left], y[right], rng=rng, classes=classes)
+    return Ladder(
+        encoder=representation.recipe.encoder,
+        role=representation.recipe.role,
+        tap=tap,
+        labels=labels,
+        partners=partners,
+        by_layer=by_layer,
+    )
+
+
+def _precision(
+    representation: Representation, sides: Sides, tap: str, rng: np.random.Generator
+) -> float:
+    """Return what a layer is chosen by: how well labels, or else partners, are found."""
+    x, y = _vectors(representation, sides, tap)
+    left, right = sides.pairs
+    if sides.labels():
+        found = retrieve_labels(
+            x,
+            y,
+            sides.x["label"].fillna("").to_numpy(str),
+            sides.y["label"].fillna("").to_numpy(str),
+            rng=rng,
+            count=CHOSEN_WITH,
+        )
+        scores = (found.x_to_y.mean_average_precision, found.y_to_x.mean_average_precision)
+    elif len(left) >= FEWEST_PAIRS:
+        both = retrieve(x[left], y[right], rng=rng, count=CHOSEN_WITH)
+        scores = (both.x_to_y.scores["MRR"], both.y_to_x.scores["MRR"])
+    else:
+        return 0.0
+    return sum(score.value or 0.0 for score in scores) / 2
+
+
+def _vectors(
+    representation: Representation, sides: Sides, tap: str
+) -> tuple[np.ndarray, np.ndarray]:
+    x = representation.layers[tap]
+    return x[sides.x.index.to_numpy()], x[sides.y.index.to_numpy()]
+
+
+def _claims(run: Ladder, controls: tuple[Ladder, ...], names: tuple[str, str]) -> Iterator[Claim]:
+    """Say in words what the figures allow, at class level and at instance level, both ways."""
+    ways = (("x_to_y", *names), ("y_to_x", *reversed(names)))
+    if run.labels is not None:
+        for way, query, gallery in ways:
+            yield claim_class(
+                getattr(run.labels, way),
+                {c.role: getattr(c.labels, way) for c in controls if c.labels is not None},
+                query=SINGULAR[query],
+                gallery=PLURAL[gallery],
+            )
+    if run.partners is not None:
+        for way, query, gallery in ways:
+            yield claim_instance(
+                getattr(run.partners, way),
+                {c.role: getattr(c.partners, way) for c in controls if c.partners is not None},
+                query=SINGULAR[query],
+                gallery=PLURAL[gallery],
+            )

@@ -1,0 +1,283 @@
+"""The use cases, for both faces: make data, train, embed, probe, align, map, find neighbours.
+
+Nothing here prints or draws. Results are plain JSON values, or tables; what is dear to compute is
+kept in the store under everything it depends on.
+"""
+
+import importlib.metadata
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from app.alignment import align as measure_alignment
+from d2v_core.errors import InputError, StoreError
+from d2v_core.store import Recipe, Representation, Store
+from probes.layers import probe_layers
+from probes.maps import pca_map, umap_map
+from probes.neighbours import nearest
+from probes.splits import Splits
+
+if TYPE_CHECKING:
+    from d2v_core.embed import Embedded
+
+ROOT = Path(__file__).parent.parent
+SAMPLE_DATA = ROOT / "sample_data" / "aviary"
+SAMPLE_RUNS = ROOT / "sample_data" / "runs"
+SAMPLE_STORE = ROOT / ".cache" / "sample_store"
+CONTROLS = ("lowlevel",)
+Report = Callable[[int, int], None]
+
+
+def _quiet(_done: int, _of: int) -> None:
+    """Report nothing."""
+
+
+def embed(encoder: str, data: Path, store: Path | str, *, report: Report = _quiet) -> "Embedded":
+    """Embed a data folder; see `d2v_core.embed.embed`."""
+    from d2v_core.data.folder import read_folder  # torch takes seconds to import
+    from d2v_core.embed import embed as run_embed
+    from d2v_core.encoders import open_encoder
+
+    opened, folder = open_encoder(encoder), read_folder(data)
+    return run_embed(opened, folder, Store(store, create=True), report=report)
+
+
+def sample_encoders() -> list[str]:
+    """Return the encoders that the sample is shown with: the shipped runs and the controls."""
+    runs = sorted(path.parent for path in SAMPLE_RUNS.glob("*/config.json"))
+    return [*(str(run) for run in runs), *CONTROLS]
+
+
+def prepare_sample(*, report: Report = _quiet) -> Store:
+    """Embed the sample with every shipped run, unless that is done, and return the store."""
+    store = Store(SAMPLE_STORE, create=True)
+    done_name, encoders = "sample", sample_encoders()
+    stamp = _sample_stamp(encoders)
+    kept = store.kept(done_name)
+    if kept is not None and kept[1]["stamp"] == stamp:
+        return store
+    for number, encoder in enumerate(encoders):
+        report(number, len(encoders))
+        embed(encoder, SAMPLE_DATA, SAMPLE_STORE)
+    store.keep(done_name, pd.DataFrame({"encoder": encoders}), {"stamp": stamp})
+    report(len(encoders), len(encoders))
+    return store
+
+
+def _sample_stamp(encoders: list[str]) -> str:
+    """Return what changes when the shipped runs or the sample change: names, sizes and times."""
+    files = [SAMPLE_DATA / "metadata.csv"]
+    files += [f for e in encoders if e not in CONTROLS for f in sorted(Path(e).rglob("*.*"))]
+    return json.dumps([[f.name, f.stat().st_size, f.stat().st_mtime_ns] for f in files])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A representation that a user can choose.
+
+    Attributes:
+        place: of its store.
+        name: of its table.
+        recipe: how it was made.
+    """
+
+    place: str
+    name: str
+    recipe: Recipe
+
+
+def choices(store: Store) -> list[Choice]:
+    """Return the representations of a store: trained ones first, then the controls."""
+    order = ("trained", "shuffled pairs", "random twin", "low-level features")
+    found = [Choice(store.place, name, recipe) for name, recipe in store.recipes().items()]
+    return sorted(found, key=lambda c: (order.index(c.recipe.role), c.name))
+
+
+def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
+    """Run kNN and linear probe on every layer of every modality.
+
+    Args:
+        store: where the representation is.
+        name: of the representation.
+        label: column that is to be told from the embeddings.
+
+    Returns:
+        By modality a layer table as JSON; a modality that cannot be probed has a `reason` instead.
+
+    Raises:
+        StoreError: if no item has that column.
+    """
+
+    def compute() -> dict[str, Any]:
+        whole = store.read(name)
+        if label not in whole.items:
+            columns = ", ".join(str(c) for c in whole.items.columns)
+            raise StoreError(f"{name} has no column {label!r}; it has {columns}")
+        tables = {}
+        for modality in dict.fromkeys(whole.items["modality"]):
+            part = whole.of(modality)
+            known = part.items[label].notna().to_numpy()
+            try:
+                tables[modality] = _probe_modality(part, known, label)
+            except ValueError as error:
+                tables[modality] = {"reason": str(error)}
+        return {"representation": name, "label": label, "modalities": tables}
+
+    return _once(store, f"probe|1|{name}|{label}", compute)
+
+
+def _probe_modality(part: Representation, known: np.ndarray, label: str) -> dict[str, Any]:
+    items = part.items[known]
+    groups = items["group"].fillna(items["id"]).to_numpy(str)
+    splits = Splits.from_column(items["split"].to_numpy(str), groups)
+    table = probe_layers(
+        {tap: x[known] for tap, x in part.layers.items()},
+        items[label].astype(str).to_numpy(str),
+        splits,
+        rng=np.random.default_rng(0),
+    )
+    return table.to_json()
+
+
+def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict[str, Any]:
+    """Tell whether the modalities of a representation are aligned, against its controls.
+
+    Args:
+        store: where the representation is.
+        name: of the representation.
+        controls: names of control representations of the same data in the same store; those that
+            are controls by their role if None.
+
+    Returns:
+        An alignment as JSON, `modality_gap` by pair of modalities at its top.
+
+    Raises:
+        StoreError: if there are no two modalities to compare.
+    """
+    recipes = store.recipes()
+    run = store.recipe(name)
+    if controls is None:
+        controls = [
+            other
+            for other, recipe in recipes.items()
+            if recipe.role not in ("trained", run.role)
+            and recipe.data_fingerprint == run.data_fingerprint
+        ]
+        controls = _one_a_role(controls, recipes, run)
+
+    def compute() -> dict[str, Any]:
+        others = [store.read(control) for control in controls]
+        try:
+            return measure_alignment(store.read(name), others).to_json()
+        except ValueError as error:
+            raise StoreError(str(error)) from error
+
+    return _once(store, "|".join(["align", "1", name, *controls]), compute)
+
+
+def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:
+    """Return one control of each role, that with the run's own taps if there are several."""
+    chosen: dict[str, str] = {}
+    for name in sorted(names, key=lambda n: recipes[n].taps[-1] != run.taps[-1]):
+        chosen.setdefault(recipes[name].role, name)
+    return list(chosen.values())
+
+
+def map_key(name: str, tap: str, method: str) -> str:
+    """Return under what a map is kept."""
+    return f"map|1|{name}|{tap}|{method}|{importlib.metadata.version('umap-learn')}"
+
+
+def make_map(
+    store: Store, name: str, *, tap: str, method: str = "umap"
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return a map of all modalities of a representation in one picture.
+
+    Args:
+        store: where the representation is.
+        name: of the representation.
+        tap: which layer.
+        method: "umap" or "pca".
+
+    Returns:
+        id, modality, x, y and trust of every item, ordered as the representation is; and how the
+        map was made, with its trustworthiness.
+
+    Raises:
+        InputError: if there is no such method.
+        StoreError: if there are too few items for a map.
+    """
+    if method not in ("umap", "pca"):
+        raise InputError(f"there is no map {method!r}; choose umap or pca")
+    key = map_key(name, tap, method)
+    kept = store.kept(key)
+    if kept is not None:
+        return kept
+    data = store.read(name, taps=(tap,))
+    try:
+        made = (umap_map if method == "umap" else pca_map)(data.layers[tap])
+    except ValueError as error:
+        raise StoreError(f"no map of {name} at {tap}: {error}") from error
+    points = data.items[["id", "modality"]].copy()
+    points["x"], points["y"] = made.coordinates[:, 0], made.coordinates[:, 1]
+    points["trust"] = made.item_trust
+    about = made.to_json()
+    for name_ in ("coordinates", "item_trust"):
+        del about[name_]
+    store.keep(key, points, about)
+    return points, about
+
+
+def neighbours(data: Representation, row: int, *, tap: str, k: int = 5) -> dict[str, pd.DataFrame]:
+    """Return the nearest items of one item in every modality, by cosine in the layer itself.
+
+    Args:
+        data: the representation.
+        row: of the item.
+        tap: which layer.
+        k: how many of each modality.
+
+    Returns:
+        By modality the nearest items, nearest first, with their `cosine` and `row`.
+    """
+    x = data.layers[tap]
+    found = {}
+    for modality in ("image", "audio", "text"):
+        rows = np.flatnonzero((data.items["modality"] == modality).to_numpy())
+        rows = rows[rows != row]
+        if len(rows):
+            near = nearest(x[[row]], x[rows], k)
+            table = data.items.iloc[rows[near.ids[0]]].copy()
+            table["cosine"], table["row"] = near.cosines[0], rows[near.ids[0]]
+            found[modality] = table
+    return found
+
+
+def media_path(recipe: Recipe, media: str) -> Path:
+    """Return the file of an item.
+
+    Raises:
+        InputError: if it is not inside the data folder, or not there.
+    """
+    root = Path(recipe.data).resolve()
+    path = (root / media).resolve()
+    if not path.is_relative_to(root):
+        raise InputError(f"{media} lies outside the data folder {root}")
+    if not path.is_file():
+        raise InputError(f"{path} is not there; were the data moved since they were embedded?")
+    return path
+
+
+def _once(store: Store, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a kept result, or compute it and keep it."""
+    kept = store.kept(key)
+    if kept is None:
+        store.keep(key, pd.DataFrame({"key": [key]}), compute())
+        kept = store.kept(key)
+    assert kept is not None  # just kept
+    return kept[1]
