@@ -2,6 +2,8 @@
 
 import csv
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -222,6 +224,22 @@ def test_a_broken_run_leaves_nothing_behind(tmp_path, monkeypatch):
 
     assert str(refusal.value) == f"cannot write to {tmp_path}: No space left on device"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_reported(tmp_path):
+    """A script without its guard: every process runs the script again, and dies of it."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from d2v_core.data.aviary import make_aviary\n"
+        f"make_aviary(Path({str(tmp_path / 'out')!r}), items=32, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert "InputError: a process that made items died: not enough memory, or" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
 @pytest.mark.slow

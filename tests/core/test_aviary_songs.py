@@ -295,6 +295,13 @@ def test_tone_leaves_out_harmonics_that_would_fold_back():
     assert np.delete(amplitudes, [6000, 12000]).max() < 1e-9  # 9 kHz would be heard at 7 kHz
 
 
+def test_a_fundamental_beyond_the_band_is_sung_at_its_edge():
+    amplitudes = np.abs(np.fft.rfft(tone(glide(2.0, 9000.0)))) / 16000
+
+    assert amplitudes.argmax() == 2 * 7400
+    assert amplitudes[2 * 7400] == pytest.approx(1)
+
+
 def test_glide_passes_through_its_pitches_in_equal_times():
     hertz = glide(1.0, 400.0, 1600.0, 800.0)
 

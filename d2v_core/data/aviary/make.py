@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import starmap
@@ -84,7 +85,8 @@ def make_aviary(
         progress: told, now and then, how many items are done.
 
     Raises:
-        InputError: if `out` is in use or cannot be written, or a number is out of range.
+        InputError: if `out` is in use or cannot be written, a number is out of range, or a process
+            died.
     """
     _check(out, items, seed, workers)
     try:
@@ -98,6 +100,11 @@ def make_aviary(
         aside.replace(out)
     except OSError as error:
         raise InputError(f"cannot write to {out.parent}: {error.strerror}") from error
+    except BrokenProcessPool as error:
+        raise InputError(
+            "a process that made items died: not enough memory, or a script that calls this "
+            'without `if __name__ == "__main__":`; fewer workers may help, workers=1 needs none'
+        ) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

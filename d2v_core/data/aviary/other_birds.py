@@ -293,7 +293,7 @@ def draw_penguin(pen: Pen, mood: Mood) -> None:
 def draw_swift(pen: Pen, mood: Mood) -> None:
     """Draw a swift in flight: two sickles for wings and a forked tail; the origin is below it."""
     pose = POSES[mood]
-    dark: Colour = (62, 50, 48)
+    dark: Colour = (82, 66, 62)
     body = pen.turned({"calm": 0, "alert": 14, "excited": 28}[mood], about=(0.0, 0.4))
     body.polygon([(-0.36, 0.45), (-0.78, 0.56), (-0.58, 0.42), (-0.8, 0.3), (-0.36, 0.36)], dark)
     near, far = {"calm": (4, -4), "alert": (-14, 12), "excited": (30, -26)}[mood]
@@ -313,6 +313,6 @@ def draw_swift(pen: Pen, mood: Mood) -> None:
     front_wing = body.turned(near, about=(0.06, 0.4))
     front_wing.blob(
         [(0.16, 0.42), (0.14, 0.18), (-0.04, -0.08), (-0.4, -0.26), (-0.2, 0.06), (-0.08, 0.4)],
-        (86, 70, 66),
+        (112, 92, 84),
     )
     draw_eye(body, (0.25, 0.45), ring=(200, 190, 180), open_share=max(pose.eye, 0.6), radius=0.034)

@@ -45,14 +45,16 @@ def tone(hertz: Wave, partials: tuple[float, ...] = (1.0,)) -> Wave:
     Harmonics that would pass `TOP_HZ` are left out, and the fundamental is kept below it.
     """
     below = np.minimum(hertz, TOP_HZ)
-    turn = np.exp(2j * math.pi / SAMPLE_RATE * np.cumsum(below))
+    phase = 2 * math.pi / SAMPLE_RATE * np.cumsum(below)
     count = max(1, min(len(partials), int(TOP_HZ / float(below.max()))))
-    # Horner's rule for Σ aₙ zⁿ: one product a harmonic instead of one sine.
-    total = np.zeros(len(hertz), dtype=complex)
+    if count == 1:
+        return partials[0] * np.sin(phase)
+    # Clenshaw's rule for Σ aₙ sin nφ: one product a harmonic instead of one sine.
+    twice_cosine = 2 * np.cos(phase)
+    above, two_above = np.zeros(len(phase)), np.zeros(len(phase))
     for amplitude in reversed(partials[:count]):
-        total += amplitude
-        total *= turn
-    return np.imag(total)
+        above, two_above = amplitude + twice_cosine * above - two_above, above
+    return above * np.sin(phase)
 
 
 def resonant_partials(
