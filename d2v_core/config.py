@@ -363,7 +363,8 @@ def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:  # n
     for name, value in values.items():
         if name not in fields:
             raise ConfigError(
-                f"there is no setting {where}{name}; {where or 'a run '}has {', '.join(fields)}"
+                f"there is no setting {where}{name}; {where[:-1] or 'a run'} has "
+                f"{', '.join(fields)}"
             )
         kinds = fields[name].__args__ if isinstance(fields[name], types.UnionType) else ()
         nested = [k for k in (*kinds, fields[name]) if dataclasses.is_dataclass(k)]

@@ -10,7 +10,6 @@ from torch import Tensor
 from d2v_core.config import Modality
 from d2v_core.data.items import Item
 
-
 Role = Literal["trained", "random twin", "shuffled pairs", "low-level features"]
 """What an encoder is to a claim: what it is about, or one of its controls."""
 

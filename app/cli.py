@@ -1,0 +1,310 @@
+"""The commands. Each says what it does; what it does is in the workbench."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.terminal import console, figures, progress, show_json, show_table, training_progress
+from d2v_core.errors import D2VError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Train data2vec on images, audio and text; measure every layer; see what lands where.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Make, fetch and check data folders.")
+app.add_typer(data_app, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Out = Annotated[Path, typer.Option(help="Where it goes.")]
+StorePlace = Annotated[str, typer.Argument(help="An embedding store: a folder or a URI.")]
+Name = Annotated[
+    str | None, typer.Option(help="Which representation; needed if the store has several.")
+]
+
+
+@data_app.command("make")
+def data_make(
+    world: Annotated[str, typer.Argument(help="aviary, the made world.")],
+    out: Out,
+    items: Annotated[int, typer.Option(help="How many paired items.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Another seed, other items.")] = 0,
+) -> None:
+    """Draw paired items of the made world as a data folder.
+
+    Example: d2v data make aviary --out data/aviary --items 2000
+    """
+    from d2v_core.data.aviary.make import make_aviary
+    from d2v_core.errors import InputError
+
+    if world != "aviary":
+        raise InputError(f"there is no made world {world!r}; there is aviary")
+    with progress("Drawing") as report:
+        make_aviary(out, items=items, seed=seed, progress=lambda done: report(done, items))
+    console.print(f"{items} items in {out}")
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[
+        str, typer.Argument(help="stamps, cifar10, animal-sounds, birds, digits or wordnet.")
+    ],
+    out: Out,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="The archive or folder to take it from.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many rows of each label.")] = None,
+) -> None:
+    """Make a named real data set into a data folder.
+
+    Example: d2v data get stamps --out data/stamps
+    """
+    from d2v_core.data.sources import get
+
+    with progress("Copying") as report:
+        get(name, out, from_=from_, limit=limit, progress=report)
+    console.print(f"{name} in {out}")
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="A data folder.")], as_json: Json = False
+) -> None:
+    """Say what is usable, what is not, and why; exit 1 if nothing is.
+
+    Example: d2v data check data/stamps
+    """
+    from d2v_core.data.check import check_folder
+
+    with progress("Decoding") as report:
+        found = check_folder(folder, progress=report)
+    if as_json:
+        print(found.to_json())
+    else:
+        if found.problems:
+            rows = [[problem.file, problem.reason] for problem in found.problems]
+            show_table("Not usable", ["file", "reason"], rows)
+        show_table("Usable", ["modality", "items"], [[m, n] for m, n in found.usable.items()])
+        show_table("Splits", ["split", "rows"], [[s, n] for s, n in found.splits.items()])
+        if found.pairs:
+            show_table("Pairs", ["modalities", "rows"], [[p, n] for p, n in found.pairs.items()])
+        console.print(f"{found.rows} usable rows, {len(found.labels)} labels")
+    if not found.is_usable:
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="A data folder.")],
+    out: Annotated[Path, typer.Option(help="The run folder.")],
+    preset: Annotated[str, typer.Option(help="SIZE, ARM or SIZE-ARM, see below.")] = "tiny",
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, masks and order.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting by name, for example optim.lr=5e-4."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run was.")] = False,
+    workers: Annotated[int, typer.Option(help="Processes that decode.")] = 0,
+) -> None:
+    """Train a run.
+
+    Example: d2v train data/aviary --preset shared-pairs-50 --out runs/paired
+
+    Sizes: tiny, small. Arms: separate, shared, shared-pairs-P, contrastive, shuffled-P, random
+    (P in per cent of the pairs). On many devices: torchrun --nproc-per-node 8 -m app.cli train …
+    """
+    from d2v_core.config import override
+    from d2v_core.data.folder import read_folder
+    from d2v_core.errors import ConfigError
+    from d2v_core.presets import preset as preset_of
+    from d2v_core.train import train as run_training
+
+    chosen = dict(part.partition("=")[::2] for part in settings or [])
+    if any(not value for value in chosen.values()):
+        raise ConfigError("--set wants NAME=VALUE, for example --set optim.lr=5e-4")
+    chosen |= {"optim.steps": str(steps)} if steps is not None else {}
+    chosen |= {"seed": str(seed)} if seed is not None else {}
+    config = override(preset_of(preset), chosen)
+    folder = read_folder(data)
+    with training_progress() as report:
+        last = run_training(folder, config, out, resume=resume, workers=workers, report=report)
+    console.print(f"{last} is complete")
+
+
+@app.command()
+def embed(
+    encoder: Annotated[
+        str, typer.Argument(help="A run folder, a checkpoint, random:PRESET or lowlevel.")
+    ],
+    data: Annotated[Path, typer.Argument(help="A data folder.")],
+    out: Annotated[str, typer.Option(help="The store; made if it is not there.")],
+    as_json: Json = False,
+) -> None:
+    """Embed a data folder, all layers in one pass; what is there already is not done again.
+
+    Example: d2v embed runs/paired data/aviary --out stores/aviary
+    """
+    from app import workbench
+
+    with progress("Embedding") as report:
+        done = workbench.embed(encoder, data, out, report=report)
+    skipped = [[problem.file, problem.reason] for problem in done.skipped]
+    if as_json:
+        names = ("name", "added", "already")
+        show_json({name: getattr(done, name) for name in names} | {"skipped": skipped})
+        return
+    if skipped:
+        show_table(f"Skipped {len(skipped)}", ["file", "reason"], skipped)
+    console.print(f"{done.name}: {done.added} items added, {done.already} were there")
+
+
+@app.command()
+def probe(
+    store: StorePlace,
+    out: Annotated[Path | None, typer.Option(help="A folder for JSON, table and figure.")] = None,
+    label: Annotated[str, typer.Option(help="The column to be told from embeddings.")] = "label",
+    name: Name = None,
+    as_json: Json = False,
+) -> None:
+    """Measure every layer of every modality: kNN and linear probe.
+
+    Example: d2v probe stores/aviary --label species --out reports/species
+    """
+    from app import reports, workbench
+    from d2v_core.store import Store
+
+    opened = Store(store)
+    results = [workbench.probe(opened, n, label=label) for n in names_of(opened, name)]
+    if out is not None:
+        reports.write_probe(results, out)
+    if as_json:
+        show_json(results)
+        return
+    for result in results:
+        for modality, table in result["modalities"].items():
+            title = f"{result['representation']}, {modality}, {label}"
+            if "rows" not in table:
+                console.print(f"{title}: {table['reason']}")
+                continue
+            rows = [[r["tap"], r["probe"], figures(r["score"])] for r in table["rows"]]
+            show_table(title, ["tap", "probe", "accuracy on test [95 %]"], rows)
+            for best in table["best"]:
+                console.print(
+                    f"best {best['probe']} layer, chosen on val from {best['searched']}: "
+                    f"{best['tap']}, {figures(best['score'])}, n = {best['score']['n']}"
+                )
+
+
+@app.command()
+def align(
+    stores: Annotated[list[str], typer.Argument(help="One store, or several.")],
+    out: Annotated[Path | None, typer.Option(help="A folder for the JSON.")] = None,
+    name: Name = None,
+    as_json: Json = False,
+) -> None:
+    """Tell whether modalities are aligned, against controls, in words and in numbers.
+
+    Controls are the untrained, shuffled and low-level representations in the same store.
+
+    Example: d2v embed lowlevel data/aviary --out stores/aviary; d2v align stores/aviary
+    """
+    from app import reports, workbench
+    from d2v_core.store import Store
+
+    results = []
+    for place in stores:
+        opened = Store(place)
+        trained = [c.name for c in workbench.choices(opened) if c.recipe.role == "trained"]
+        wanted = [name] if name else trained or opened.names()
+        results += [workbench.align(opened, n) for n in wanted]
+    if out is not None:
+        reports.write_alignment(results, out)
+    if as_json:
+        show_json(
+            results[0]
+            if len(results) == 1
+            else {
+                "modality_gap": {r["encoder"]: r["modality_gap"] for r in results},
+                "representations": results,
+            }
+        )
+        return
+    for result in results:
+        for pair in result["pairs"]:
+            title = f"{result['encoder']}: {pair['first']} and {pair['second']}"
+            console.print(f"{title}, at {pair['run']['tap']}")
+            console.print(f"  modality gap {figures(pair['gap']['modality_gap'])}")
+            for claim in pair["claims"]:
+                console.print(f"  {claim['verdict'].upper()}: {claim['sentence']}")
+                for reason in claim["reasons"]:
+                    console.print(f"      {reason}")
+
+
+@app.command("map")
+def make_map(
+    store: StorePlace,
+    out: Annotated[
+        Path | None, typer.Option(help="A .parquet or .csv file with one row an item.")
+    ] = None,
+    name: Name = None,
+    tap: Annotated[str | None, typer.Option(help="Which layer; the last if not given.")] = None,
+    method: Annotated[str, typer.Option(help="umap or pca.")] = "umap",
+) -> None:
+    """Lay out all items of all modalities in one picture.
+
+    Example: d2v map stores/aviary --name NAME --out map.parquet
+    """
+    from app import reports, workbench
+    from d2v_core.store import Store
+
+    opened = Store(store)
+    chosen = name or opened.only()
+    tap = tap or opened.recipe(chosen).taps[-1]
+    points, about = workbench.make_map(opened, chosen, tap=tap, method=method)
+    if out is not None:
+        reports.write_table(points, out)
+    trust = figures(about["trustworthiness"])
+    console.print(f"{len(points)} points of {chosen} at {tap}, trustworthiness {trust}")
+
+
+@app.command("app")
+def open_app(
+    store: Annotated[
+        list[str] | None, typer.Option(help="Stores to open beside the sample.")
+    ] = None,
+) -> None:
+    """Open the workbench in the browser.
+
+    Example: d2v app --store stores/stamps
+    """
+    main_file = Path(__file__).with_name("main.py")
+    arguments = [part for place in store or [] for part in ("--store", str(Path(place).resolve()))]
+    command = [sys.executable, "-m", "streamlit", "run", str(main_file), "--", *arguments]
+    # From the project's folder, where Streamlit finds its settings.
+    raise typer.Exit(subprocess.call(command, cwd=main_file.parent.parent, env=os.environ))
+
+
+def names_of(store: Any, name: str | None) -> list[str]:  # noqa: ANN401  # imported late
+    """Return the named representation, or all of them."""
+    from app import workbench
+
+    return [name] if name else [choice.name for choice in workbench.choices(store)]
+
+
+def main() -> None:
+    """Run one command; exit 2 with one sentence on what the user can mend."""
+    try:
+        app(prog_name="d2v", standalone_mode=True)
+    except D2VError as error:
+        print(f"d2v: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

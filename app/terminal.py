@@ -1,0 +1,102 @@
+"""How things look on a terminal: bars, tables, JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from d2v_core.record import Progress as TrainingProgress
+
+out_console, console = Console(), Console(stderr=True)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal, a few plain lines elsewhere."""
+    if not console.is_terminal:
+        shown = -1
+
+        def line(done: int, of: int) -> None:
+            nonlocal shown
+            tenth = 10 * done // max(of, 1)
+            if tenth > shown:
+                shown = tenth
+                console.print(f"{title}: {done} of {of}", highlight=False)
+
+        yield line
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(title)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def show_json(values: Any) -> None:  # noqa: ANN401  # whatever JSON holds
+    """Print one JSON document on standard output."""
+    print(json.dumps(values, ensure_ascii=False, indent=1))
+
+
+def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """Print a table."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out_console.print(table)
+    out_console.print()
+
+
+def figures(score: dict[str, Any] | None) -> str:
+    """Return a score as text: value, interval, chance."""
+    if score is None:
+        return ""
+    if score["value"] is None:
+        return f"undefined: {score['reason']}"
+    interval = "" if score["low"] is None else f" [{score['low']:.3f}, {score['high']:.3f}]"
+    chance = "" if score["chance"] is None else f" chance {score['chance']:.3f}"
+    return f"{score['value']:.3f}{interval}{chance}"
+
+
+@contextmanager
+def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
+    """Show loss, rank, online kNN and time left: live on a terminal, else a line now and then."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(*columns, TextColumn("{task.fields[left]} left"), console=console)
+    task = bar.add_task("Training", left="?")
+    shown = 0
+
+    def report(now: "TrainingProgress") -> None:
+        nonlocal shown
+        left = f"{now.seconds_left / 60:.1f} min"
+        text = describe(now.numbers)
+        if console.is_terminal:
+            bar.update(task, completed=now.step, total=now.steps, description=text, left=left)
+        elif 24 * now.step // now.steps > shown or now.step == 1:
+            shown = 24 * now.step // now.steps
+            console.print(
+                f"step {now.step} of {now.steps}  {text}  {left} left",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    if not console.is_terminal:
+        yield report
+        return
+    with bar:
+        yield report
+
+
+def describe(numbers: dict[str, float]) -> str:
+    """Return the numbers of a training in one line."""
+    parts = [f"loss {numbers['loss']:.2f}"]
+    for modality in ("image", "audio", "text"):
+        rank, knn = (numbers.get(f"{modality}/{name}") for name in ("effective_rank", "knn"))
+        if rank is not None:
+            parts.append(f"{modality} rank {rank:.1f}" + (f" knn {knn:.2f}" if knn else ""))
+    return "  ".join(parts)
