@@ -27,8 +27,6 @@ def mid_ranks(
     Raises:
         ValueError: if dims differ, or a row is not finite or has length 0.
     """
-    from scipy.stats import rankdata  # imported late: the app starts without it
-
     if queries.shape[1] != gallery.shape[1]:
         raise ValueError(
             f"queries have {queries.shape[1]} channels and the gallery has {gallery.shape[1]}: "
@@ -40,5 +38,24 @@ def mid_ranks(
     step = max(1, CHUNK // len(right))
     for start in range(0, len(left), step):
         cosines = np.round(left[start : start + step] @ right.T, DECIMALS)
-        ranks[start : start + step] = rankdata(-cosines, axis=1)
+        ranks[start : start + step] = _rank_rows(-cosines)
+    return ranks
+
+
+def _rank_rows(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Return the rank of every entry within its row, the smallest 1, equal ones at their mean."""
+    order = np.argsort(values, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    columns = np.arange(values.shape[1], dtype=np.float32)
+    differs = ordered[:, 1:] != ordered[:, :-1]
+    if differs.all():
+        places = np.broadcast_to(columns, values.shape)
+    else:
+        begins = np.pad(differs, ((0, 0), (1, 0)), constant_values=True)
+        ends = np.pad(differs, ((0, 0), (0, 1)), constant_values=True)
+        first = np.maximum.accumulate(np.where(begins, columns, 0), axis=1)
+        last = np.where(ends, columns, columns[-1])[:, ::-1]
+        places = (first + np.minimum.accumulate(last, axis=1)[:, ::-1]) / 2
+    ranks = np.empty(values.shape, dtype=np.float32)
+    np.put_along_axis(ranks, order, (places + 1).astype(np.float32), axis=1)
     return ranks

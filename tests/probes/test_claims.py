@@ -71,6 +71,18 @@ def test_a_control_that_does_as_well_forbids_the_word(name):
     assert any(f"may do as well: {name} reaches up to" in reason for reason in claim.reasons)
 
 
+def test_a_control_whose_interval_overlaps_forbids_the_word():
+    """Its value is below the run's, but it may be as good."""
+    run = by_class(0, aligned=True)
+    score = run.mean_average_precision
+    near = replace(score, value=score.low - 0.01, low=score.low - 0.02, high=score.low + 0.001)
+    below = replace(near, high=score.low - 0.005)
+
+    for control, verdict in ((near, "cannot tell"), (below, "aligned")):
+        controls = {**CONTROLS, REQUIRED[0]: replace(run, mean_average_precision=control)}
+        assert claim_class(run, controls, **WORDS).verdict == verdict
+
+
 def test_without_permutation_or_interval_nothing_is_called_aligned():
     run = by_class(0, aligned=True)
     score = run.mean_average_precision

@@ -136,6 +136,20 @@ def test_separability_is_that_of_sklearn():
     assert found.chance == 0.5
 
 
+@pytest.mark.parametrize("c", [0.01, 1.0, 100.0])
+def test_separability_depends_on_the_penalty_as_that_of_sklearn(c):
+    """Positive control: only at C = 1 do the two agree on a gap in a weak channel."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 300, 40))
+    for side, sign in ((x, 1), (y, -1)):
+        side[:, 0] = sign * 0.25 + 0.1 * side[:, 0]
+    found = modality_gap(x, y, rng=rng, paired=False, count=1).separability.value
+    both = np.vstack([unit_rows(x), unit_rows(y)])
+    peer = cross_val_score(LogisticRegression(C=c), both, np.repeat([0, 1], 300), cv=5).mean()
+
+    assert (abs(found - peer) < 0.02) == (c == 1.0)
+
+
 @pytest.mark.slow
 def test_the_interval_covers_the_gap_of_many_items():
     rng = np.random.default_rng(0)

@@ -163,6 +163,22 @@ def test_k_is_chosen_on_val_only():
     assert one.accuracy.value > two.accuracy.value
 
 
+def test_val_is_classified_by_train_and_test_by_both():
+    """By hand, with k = 1: the label of the nearest item."""
+    rng = np.random.default_rng(0)
+    x, labels = blobs(rng, 150, 4, spread=1.5)
+    splits = thirds(150, rng)
+    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
+    found = knn_probe(x, labels, splits, ks=(1,))
+
+    def share(queries, bank):
+        return (labels[bank[(unit[queries] @ unit[bank].T).argmax(1)]] == labels[queries]).mean()
+
+    assert found.val_accuracy == (share(splits.val, splits.train),)
+    assert found.accuracy.value == share(splits.test, splits.fit_and_val)
+    assert found.accuracy == found.nearest
+
+
 @pytest.mark.parametrize("items", [3, 6, 97])
 def test_few_items_classes_missing_in_test_and_text_labels(items):
     rng = np.random.default_rng(0)
