@@ -58,7 +58,7 @@ def decode_audio(
         MediaError: if it is no recording, damaged, truncated, too long, without samples, or holds
             values that are not numbers.
     """
-    file = source if isinstance(source, Path) else io.BytesIO(source)
+    file = source if isinstance(source, Path) else _Bytes(source)
     _check_file(source)
     try:
         with soundfile.SoundFile(file) as sound:
@@ -112,6 +112,21 @@ def mel_spectrogram(
     spectrum = torch.fft.rfft(frames * torch.hann_window(window), n=_FFT_SIZE)
     power = spectrum.abs().square() @ _mel_filters(mel_bins)
     return (power.clamp(min=LOG_MEL_FLOOR).log() - LOG_MEL_MEAN) / LOG_MEL_STD
+
+
+class _Bytes(io.BytesIO):
+    """Bytes in which a seek to an impossible place stays where it is.
+
+    libsndfile asks for such places in damaged files. An exception there would be printed, not
+    raised: it cannot pass through C.
+    """
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a place, if there is such a place; return where we are."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
 
 
 @functools.lru_cache(maxsize=8)

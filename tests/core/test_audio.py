@@ -163,11 +163,11 @@ def test_only_the_start_can_be_read_and_the_limit_still_holds():
 def test_any_damage_to_a_sound_is_a_media_error_or_finite_samples():
     rng = np.random.default_rng(0)
     refused = 0
-    for format in ("WAV", "FLAC", "OGG", "AIFF"):
+    for format in ("WAV", "FLAC", "OGG", "AIFF", "AU"):
         whole = np.frombuffer(
             recorded(tone(440, 16_000, 0.1), format=format, subtype=None), np.uint8
         )
-        for _ in range(60):
+        for _ in range(150):
             data = whole.copy()
             data[rng.integers(0, min(len(data), 400), 3)] = rng.integers(0, 256, 3)
             try:
@@ -176,7 +176,7 @@ def test_any_damage_to_a_sound_is_a_media_error_or_finite_samples():
                 assert 0 < len(samples) <= 5 * 16_000 + 1
             except MediaError:
                 refused += 1
-    assert refused > 40
+    assert refused > 100
 
 
 def raw_power(samples, bins=64):

@@ -36,6 +36,8 @@ TREE = {
     f"{BIRDS}/cartoon/tux.png": png(2),
     f"{BIRDS}/cartoon/tux.txt": "Tux “the” penguin.\n".encode(),
     f"{BIRDS}/cartoon/tux_mirror.png": png(3),
+    "sports/cartoon/ball.png": png(4),
+    "sports/cartoon/ball.txt": b"A ball.\n",
     "space/sun.svg": b"<svg/>",
     "space/sun.txt": b"The sun.\n",
     "space/sun.wav": b"noise",
@@ -115,7 +117,12 @@ def test_a_stamp_has_its_picture_its_own_sound_and_its_english_name(tmp_path):
 
     rows = rows_of_stamps(tmp_path / "out")
 
-    assert set(rows) == {"animals-birds-blackbird", "animals-birds-cartoon-tux", "space-sun"}
+    assert set(rows) == {
+        "animals-birds-blackbird",
+        "animals-birds-cartoon-tux",
+        "space-sun",
+        "sports-cartoon-ball",
+    }
     blackbird = rows["animals-birds-blackbird"]
     assert list(blackbird) == ["image", "audio", "text"]
     assert blackbird["text"].source == "A blackbird."
@@ -124,13 +131,14 @@ def test_a_stamp_has_its_picture_its_own_sound_and_its_english_name(tmp_path):
     assert blackbird["image"].columns == {"category": "animals/birds", "is_drawn": False}
     tux = rows["animals-birds-cartoon-tux"]
     assert (tux["image"].label, tux["image"].columns["is_drawn"]) == ("bird", True)
+    assert rows["sports-cartoon-ball"]["image"].label == "sports"
     assert list(rows["space-sun"]) == ["audio", "text"]
     assert rows["space-sun"]["text"].label == "space"
     assert "Public License, version 2" in (tmp_path / "out/README.txt").read_text()
 
 
 def test_a_package_writes_nowhere_but_into_its_folder(tmp_path):
-    evil = TREE | {"../../../../../escaped.txt": b"x", "a/../../escaped.png": b"x"}
+    evil = TREE | {"a/../../escaped.txt": b"x", "../escaped.txt": b"x"}
     path = deb(tmp_path / "x.deb", evil)
     tree = PurePosixPath("usr/share/tuxpaint/stamps")
 
@@ -157,7 +165,7 @@ def test_a_package_that_dpkg_made_is_read(tmp_path):
 
     get("stamps", tmp_path / "out", from_=tmp_path / "x.deb")
 
-    assert len(rows_of_stamps(tmp_path / "out")) == 3
+    assert len(rows_of_stamps(tmp_path / "out")) == 4
 
 
 def test_without_a_package_apt_is_asked_and_its_failure_explained(tmp_path, monkeypatch):
