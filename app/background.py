@@ -1,0 +1,83 @@
+"""Maps made in a process of their own, so that the page does not wait for them."""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from threading import Lock
+from typing import IO, NamedTuple
+
+
+class Job(NamedTuple):
+    """Which map."""
+
+    place: str
+    """Of the store."""
+
+    name: str
+    """Of the representation."""
+
+    tap: str
+
+
+@dataclass
+class Running:
+    """A process at work, and what it says."""
+
+    process: subprocess.Popen[bytes]
+    words: IO[bytes]
+
+
+def map_command(job: Job) -> list[str]:
+    """Return the command that makes a map and keeps it in the store."""
+    named = ["--name", job.name, "--tap", job.tap, "--method", "umap"]
+    return [sys.executable, "-m", "app.cli", "map", job.place, *named]
+
+
+class MapJobs:
+    """Starts each map once, one at a time, and remembers why one failed."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.running: dict[Job, Running] = {}
+        self.failed: dict[Job, str] = {}
+
+    def ensure(self, job: Job) -> str:
+        """See that a map is being made.
+
+        Returns:
+            "running", "waiting" for another map to be done, or "failed", see `why`.
+        """
+        with self.lock:
+            self._collect()
+            if job in self.failed:
+                return "failed"
+            if job in self.running:
+                return "running"
+            if self.running:
+                return "waiting"
+            words = tempfile.TemporaryFile()  # closed when the process has ended
+            process = subprocess.Popen(map_command(job), stdout=words, stderr=words)
+            self.running[job] = Running(process, words)
+            return "running"
+
+    def why(self, job: Job) -> str:
+        """Return the last line that a failed process said."""
+        return self.failed.get(job, "")
+
+    def forget(self, job: Job) -> None:
+        """Let a failed map be tried again."""
+        with self.lock:
+            self.failed.pop(job, None)
+
+    def _collect(self) -> None:
+        for job, running in list(self.running.items()):
+            status = running.process.poll()
+            if status is None:
+                continue
+            running.words.seek(0)
+            lines = running.words.read().decode(errors="replace").strip().splitlines()
+            running.words.close()
+            del self.running[job]
+            if status:
+                self.failed[job] = lines[-1] if lines else f"it ended with status {status}"

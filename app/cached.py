@@ -1,0 +1,173 @@
+"""The views' door to the libraries: everything is imported when it is first used, and kept.
+
+Keys are plain text and numbers: the place of a store, the name of a representation, a tap.
+"""
+
+import functools
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from app.background import Job, MapJobs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from app.neighbourhood import Around
+    from app.workbench import Choice, Report
+    from d2v_core.data.playback import Playback
+    from d2v_core.store import Representation, Store
+
+PICTURE_PIXELS = 320
+"""Small pictures are drawn at least so wide: smoothly, not as squares."""
+
+STRIP_PIXELS = 96
+"""Height of the spectrogram of a neighbour."""
+
+
+@st.cache_resource(show_spinner=False)
+def map_jobs() -> MapJobs:
+    """Return the maps that are being made."""
+    return MapJobs()
+
+
+@st.cache_resource(show_spinner=False)
+def sample_lock() -> Lock:
+    """Return what keeps two visitors from embedding the sample twice."""
+    return Lock()
+
+
+def sample_problem() -> str:
+    """Return why the sample cannot be shown, or nothing."""
+    from app import workbench
+
+    if not (workbench.SAMPLE_DATA / "metadata.csv").is_file():
+        return (
+            f"The sample is not here: {workbench.SAMPLE_DATA} has no metadata.csv. "
+            "`make sample` makes it; or open a store of your own."
+        )
+    return ""
+
+
+def sample_names() -> list[str]:
+    """Return what the encoders of the sample are called."""
+    from app import workbench
+
+    return [Path(encoder).name for encoder in workbench.sample_encoders()]
+
+
+def sample(report: "Report") -> str:
+    """Embed the sample unless that is done; return the place of its store."""
+    from app import workbench
+
+    with sample_lock():
+        return workbench.prepare_sample(report=report).place
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def store(place: str) -> "Store":
+    """Open a store; raise StoreError if there is none."""
+    from d2v_core.store import Store
+
+    return Store(place)
+
+
+@st.cache_data(ttl=10, max_entries=16, show_spinner=False)
+def choices(place: str) -> "list[Choice]":
+    """Return the representations of a store; looked up again after some seconds."""
+    from app import workbench
+
+    return workbench.choices(store(place))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def representation(place: str, name: str, tap: str) -> "Representation":
+    """Read one layer of a representation."""
+    return store(place).read(name, taps=(tap,))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def probe(place: str, name: str, label: str) -> dict[str, Any]:
+    """Probe all layers of a representation."""
+    from app import workbench
+
+    return workbench.probe(store(place), name, label=label)
+
+
+@st.cache_data(max_entries=64, ttl=60, show_spinner=False)
+def align(place: str, name: str) -> dict[str, Any]:
+    """Align the modalities of a representation, against its controls."""
+    from app import workbench
+
+    return workbench.align(store(place), name)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def pca_map(place: str, name: str, tap: str) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    """Make a map on the two widest axes: at once."""
+    from app import workbench
+
+    return workbench.make_map(store(place), name, tap=tap, method="pca")
+
+
+def umap_map(place: str, name: str, tap: str) -> "tuple[pd.DataFrame, dict[str, Any]] | None":
+    """Return a UMAP if it is made already."""
+    from app import workbench
+
+    return store(place).kept(workbench.map_key(name, tap, "umap"))
+
+
+def ensure_umap(place: str, name: str, tap: str) -> tuple[str, str]:
+    """See that a UMAP is being made; return how it stands, and why it failed."""
+    job = Job(place, name, tap)
+    return map_jobs().ensure(job), map_jobs().why(job)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def around(place: str, name: str, tap: str, row: int, k: int) -> "list[Around]":
+    """Return the surroundings of an item."""
+    from app.neighbourhood import look_around
+
+    return look_around(representation(place, name, tap), row, tap=tap, k=k)
+
+
+@functools.lru_cache(maxsize=16)
+def _recipe(place: str, name: str) -> Any:  # noqa: ANN401  # a Recipe, imported late
+    return store(place).recipe(name)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def picture(place: str, name: str, media: str) -> np.ndarray:
+    """Return the pixels of a picture, enlarged if it is small; raise InputError if it is gone."""
+    from PIL import Image
+
+    from app import workbench
+    from d2v_core.data.image import decode_image
+
+    image = Image.fromarray(decode_image(workbench.media_path(_recipe(place, name), media)))
+    scale = PICTURE_PIXELS / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def playback(place: str, name: str, media: str) -> "Playback":
+    """Return a sound to play and to draw; raise InputError if it is gone."""
+    from app import workbench
+    from d2v_core.data.playback import open_playback
+
+    return open_playback(workbench.media_path(_recipe(place, name), media))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def sound_picture(place: str, name: str, media: str) -> np.ndarray:
+    """Return the spectrogram of a sound as a small, wide picture."""
+    from PIL import Image
+
+    from d2v_core.data.playback import picture_of
+
+    small = Image.fromarray(picture_of(playback(place, name, media).decibels))
+    return np.asarray(small.resize((4 * STRIP_PIXELS, STRIP_PIXELS), Image.Resampling.BILINEAR))

@@ -1,0 +1,86 @@
+"""What the visitor has chosen, the same on all pages: a store, a run in it, a layer of the run."""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import cached
+from d2v_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from d2v_core.store import Representation
+
+SAMPLE = "sample"
+"""Stands for the store of the sample, which is made when it is first looked at."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What all pages are about.
+
+    Attributes:
+        place: of the store.
+        name: of the representation.
+        tap: which layer.
+        encoder: what the representation is called by people.
+        role: what it is to a claim.
+        is_sample: whether the store is that of the sample.
+    """
+
+    place: str
+    name: str
+    tap: str
+    encoder: str
+    role: str
+    is_sample: bool
+
+    def read(self) -> "Representation":
+        """Return the items and the chosen layer."""
+        return cached.representation(self.place, self.name, self.tap)
+
+
+def named_stores(arguments: list[str]) -> list[str]:
+    """Return the stores named on the command line: `--store PATH`, repeated."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--store", action="append", default=[])
+    return list(dict.fromkeys(parser.parse_known_args(arguments)[0].store))
+
+
+def places() -> list[str]:
+    """Return the stores that can be chosen: those opened here, those named, the sample."""
+    opened = st.session_state.setdefault("opened", [])
+    return list(dict.fromkeys([*opened, *named_stores(sys.argv[1:]), SAMPLE]))
+
+
+def open_store() -> None:
+    """Add the store that was typed in, or say why not."""
+    place = st.session_state["typed_store"].strip()
+    st.session_state["store_problem"] = ""
+    if not place:
+        return
+    try:
+        found = cached.store(place).names()
+    except (StoreError, ValueError, OSError) as error:  # a URI that LanceDB cannot read
+        st.session_state["store_problem"] = str(error)
+        return
+    if not found:
+        st.session_state["store_problem"] = (
+            f"{place} holds no representation; `d2v embed ENCODER DATA --out {place}` adds one"
+        )
+        return
+    st.session_state["opened"] = [place, *st.session_state.get("opened", [])]
+    st.session_state["store"] = place
+    st.session_state["typed_store"] = ""
+
+
+def remember(chosen: Chosen | None) -> None:
+    """Keep the choice for the page that is about to be drawn."""
+    st.session_state["chosen"] = chosen
+
+
+def current() -> Chosen:
+    """Return the choice."""
+    return st.session_state["chosen"]

@@ -1,0 +1,158 @@
+"""Results as rows for the eye: every number with its interval, its chance level, n and tap."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from app.words import MEASURES, PLURAL, PROBES, SINGULAR, VERDICTS, tap_words
+
+Score = Mapping[str, Any]
+"""A `probes.result.Score` as JSON."""
+
+COLUMNS = ("value", "95 % interval", "chance", "p", "n")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number as text, a dash if it is undefined."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def score_cells(score: Score, digits: int = 3) -> dict[str, str]:
+    """Return the cells that every number comes with."""
+    low, high, p = score["low"], score["high"], score["p"]
+    return {
+        "value": number(score["value"], digits),
+        "95 % interval": "–" if low is None else f"{low:.{digits}f} to {high:.{digits}f}",
+        "chance": number(score["chance"], digits),
+        "p": "–" if p is None else f"{p:.2g}",
+        "n": str(score["n"]),
+    }
+
+
+def score_table(rows: Iterable[tuple[Mapping[str, str], Score]], digits: int = 3) -> pd.DataFrame:
+    """Return rows of leading cells and a score each; the note says why something is missing."""
+    made = [{**lead, **score_cells(s, digits), "note": s["reason"]} for lead, s in rows]
+    table = pd.DataFrame(made)
+    if len(table) and not table["note"].any():
+        del table["note"]
+    return table
+
+
+def layer_table(results: list[dict[str, Any]], encoders: Mapping[str, str]) -> pd.DataFrame:
+    """Return all probe results: a row a representation, modality, layer and probe.
+
+    Args:
+        results: of `workbench.probe`.
+        encoders: what each representation is called.
+    """
+    rows = []
+    for result in results:
+        for modality, table in result["modalities"].items():
+            best = {(b["probe"], b["tap"]) for b in table.get("best", [])}
+            for row in table.get("rows", []):
+                lead = {
+                    "run": encoders[result["representation"]],
+                    "items": PLURAL[modality],
+                    "layer (tap)": tap_words(row["tap"]),
+                    "probe": PROBES[row["probe"]],
+                    "best on val": "★" if (row["probe"], row["tap"]) in best else "",
+                }
+                rows.append((lead, row["score"]))
+    return score_table(rows)
+
+
+def directions(pair: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (key, words) of the two ways through a pair of modalities."""
+    first, second = pair["first"], pair["second"]
+    return [
+        ("x_to_y", f"{SINGULAR[first]} among {PLURAL[second]}"),
+        ("y_to_x", f"{SINGULAR[second]} among {PLURAL[first]}"),
+    ]
+
+
+def ladders(pair: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the run and its controls."""
+    return [pair["run"], *pair["controls"]]
+
+
+def partner_table(pair: Mapping[str, Any]) -> pd.DataFrame:
+    """Return how well items find their own partner, both ways, for the run and its controls."""
+    rows = [
+        (
+            {
+                "search": words,
+                "run": ladder["encoder"],
+                "layer (tap)": tap_words(ladder["tap"]),
+                "measure": measure,
+            },
+            score,
+        )
+        for key, words in directions(pair)
+        for ladder in ladders(pair)
+        if ladder["partners"]
+        for measure, score in ladder["partners"][key]["scores"].items()
+    ]
+    return score_table(rows)
+
+
+def label_table(pair: Mapping[str, Any]) -> pd.DataFrame:
+    """Return how well items find their own label, both ways, for the run and its controls."""
+    names = {"mean_average_precision": "mean average precision", "nearest": "nearest has the label"}
+    rows = [
+        (
+            {
+                "search": words,
+                "run": ladder["encoder"],
+                "layer (tap)": tap_words(ladder["tap"]),
+                "measure": words_of,
+            },
+            ladder["labels"][key][measure],
+        )
+        for key, words in directions(pair)
+        for ladder in ladders(pair)
+        if ladder["labels"]
+        for measure, words_of in names.items()
+    ]
+    return score_table(rows)
+
+
+def shape_table(pair: Mapping[str, Any]) -> pd.DataFrame:
+    """Return gap, cosines, CKA and mutual kNN of the run, each with what it means."""
+    found = dict(pair["gap"])
+    for name in ("cka", "mutual_knn"):
+        found[name] = pair[name] and pair[name]["score"]
+    rows = [
+        ({"measure": MEASURES[name][0], "layer (tap)": tap_words(pair["run"]["tap"])}, score)
+        for name, score in found.items()
+        if score is not None
+    ]
+    table = score_table(rows)
+    meanings = [MEASURES[name][1] for name, score in found.items() if score is not None]
+    return table.assign(**{"what it says": meanings})
+
+
+def claim_table(claim: Mapping[str, Any]) -> pd.DataFrame:
+    """Return what a claim rests on: the run and every control."""
+    rows = [({"rests on": name}, score) for name, score in claim["rests_on"].items()]
+    return score_table(rows)
+
+
+def verdict_table(alignments: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
+    """Return all verdicts of all runs, a row a run.
+
+    Args:
+        alignments: results of `workbench.align` by what the run is called.
+    """
+    rows = []
+    for name, alignment in alignments.items():
+        row = {"run": name}
+        for pair in alignment["pairs"]:
+            for claim in pair["claims"]:
+                level = "kind" if claim["level"] == "class" else "own partner"
+                column = f"{PLURAL[pair['first']]} and {PLURAL[pair['second']]}: {level}"
+                word = VERDICTS[claim["verdict"]][0]
+                said = row.get(column)
+                row[column] = word if said in (None, word) else f"{said} / {word}"
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,102 @@
+"""Layers: what every layer knows, against chance, the untrained twin and low-level features."""
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import cached, state
+from app.charts import layer_curves
+from app.map_chart import MOST_CATEGORIES
+from app.tables import layer_table
+from app.words import PLURAL, PROBES, tap_words
+from d2v_core.errors import D2VError
+
+REFERENCES = ("random twin", "low-level features")
+NOT_LABELS = {"id", "modality", "split", "group", "text", "media"}
+
+
+def label_columns(chosen: state.Chosen) -> list[str]:
+    """Return the columns that can be told from embeddings: a few values, each on several items."""
+    items = chosen.read().items
+    few = [c for c in items if 2 <= items[c].nunique() <= MOST_CATEGORIES and c not in NOT_LABELS]
+    return sorted((str(c) for c in few), key=lambda c: c != "label")
+
+
+def references(chosen: state.Chosen) -> list[str]:
+    """Return the untrained twin and the low-level features of the same data."""
+    found = {c.name: c.recipe for c in cached.choices(chosen.place)}
+    data = found[chosen.name].data_fingerprint
+    others: dict[str, str] = {}
+    for name, recipe in found.items():
+        is_control = recipe.role in REFERENCES and recipe.data_fingerprint == data
+        if is_control and name != chosen.name:
+            others.setdefault(recipe.role, name)
+    return list(others.values())
+
+
+def measure(chosen: state.Chosen, label: str) -> list[dict[str, Any]]:
+    """Probe the run and its references, and show how far it is."""
+    names = [chosen.name, *references(chosen)]
+    bar = st.empty()
+    results = []
+    for number, name in enumerate(names):
+        bar.progress(number / len(names), text=f"Probing every layer of **{name}** for {label}")
+        results.append(cached.probe(chosen.place, name, label))
+    bar.empty()
+    return results
+
+
+def page(chosen: state.Chosen) -> None:
+    """Draw the page."""
+    st.title("What does each layer know?")
+    labels = label_columns(chosen)
+    if not labels:
+        st.info("No column of these items has 2 to 20 values, so there is nothing to be told.")
+        return
+    label = st.selectbox(
+        "To be told from the vector", labels, key="label", bind="query-params", width=280
+    )
+    try:
+        results = measure(chosen, label)
+    except D2VError as error:
+        st.warning(str(error))
+        return
+    recipes = {c.name: c.recipe for c in cached.choices(chosen.place)}
+    names = {name: Path(recipe.encoder).name for name, recipe in recipes.items()}
+    names[chosen.name] = chosen.encoder
+    roles = {name: recipe.role for name, recipe in recipes.items()}
+    st.markdown(
+        f"How often a small probe on the frozen vectors of **{chosen.encoder}** tells the right "
+        f"**{label}**, on test items that neither the probe nor the choice of the layer saw."
+    )
+    draw(results, names, roles)
+    st.subheader("All figures")
+    st.dataframe(layer_table(results, names), hide_index=True)
+
+
+def draw(results: list[dict[str, Any]], names: dict[str, str], roles: dict[str, str]) -> None:
+    """Draw a figure a modality, and say which layer is best."""
+    modalities = list(results[0]["modalities"])
+    for column, modality in zip(st.columns(len(modalities)), modalities, strict=True):
+        table = results[0]["modalities"][modality]
+        with column:
+            if "rows" not in table:
+                st.info(f"{PLURAL[modality].capitalize()}: {table['reason']}")
+                continue
+            figure = layer_curves(results, modality, names=names, roles=roles)
+            about = f"Accuracy over layers for {PLURAL[modality]}; the table below has all figures"
+            st.plotly_chart(
+                figure, key=f"curves_{modality}", config={"displayModeBar": False}, alt=about
+            )
+            for best in table["best"]:
+                score = best["score"]
+                st.markdown(
+                    f"★ {PROBES[best['probe']].capitalize()}: best at "
+                    f"**{tap_words(best['tap'])}**, {score['value']:.2f} "
+                    f"({score['low']:.2f} to {score['high']:.2f}), chance {score['chance']:.2f}, "
+                    f"n = {score['n']}"
+                )
+
+
+page(state.current())
