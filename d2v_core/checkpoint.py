@@ -115,6 +115,32 @@ def save_checkpoint(
     return place
 
 
+def publish(run: Path, out: Path, *, lines: int = 200) -> None:
+    """Copy what others need of a finished run: settings, the newest weights in half precision.
+
+    Args:
+        run: the run folder.
+        out: the folder to make.
+        lines: at most so many lines of the metrics are kept, spread evenly.
+
+    Raises:
+        CheckpointError: if `run` is not a run, or `out` is one already.
+    """
+    config, about = read_run(run)
+    newest = newest_checkpoint(run)
+    start_run(out, config, about)
+    place = out / "checkpoints" / newest.name
+    place.mkdir()
+    tensors = load_tensors(newest / "learner.safetensors")
+    halves = {name: tensor.half() for name, tensor in tensors.items()}
+    save_file(halves, place / "learner.safetensors")
+    shutil.copy(newest / "state.json", place)
+    if (run / "metrics.jsonl").exists():
+        found = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
+        kept = {max(0, len(found) * n // lines - 1) for n in range(1, lines + 1)}
+        (out / "metrics.jsonl").write_text("".join(found[n] for n in sorted(kept) if found))
+
+
 def load_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file.
 
