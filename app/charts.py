@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from app.words import PLURAL, PROBES, tap_words
 from d2v_core.data.playback import RANGE_DB, Playback
@@ -37,6 +38,7 @@ def layer_curves(
     *,
     names: Mapping[str, str] | None = None,
     roles: Mapping[str, str] | None = None,
+    probes: Sequence[str] = tuple(PROBES),
 ) -> go.Figure:
     """Draw accuracy over layers for one modality: a colour a representation, a dash a probe.
 
@@ -47,6 +49,7 @@ def layer_curves(
         modality: which of their tables.
         names: what representations are called; their table's names if None.
         roles: of the representations; their colours follow from it.
+        probes: which of linear and knn.
     """
     figure = go.Figure()
     tables = {
@@ -60,14 +63,14 @@ def layer_curves(
         role = (roles or {}).get(name)
         colour = ROLE_LOOKS[role][0] if role else OKABE_ITO[order % len(OKABE_ITO)]
         called = (names or {}).get(name, name)
-        for probe in PROBES:
+        for probe in probes:
             rows = [r for r in table["rows"] if r["probe"] == probe and r["score"]["value"]]
             if rows:
                 _curve(figure, rows, across, colour=colour, called=f"{called}, {PROBES[probe]}")
                 if order == 0:
                     _band(figure, rows, colour)
         if order == 0:
-            _stars(figure, table["best"], colour)
+            _stars(figure, [b for b in table["best"] if b["probe"] in probes], colour)
     chances = [row["score"]["chance"] for t in tables.values() for row in t["rows"]]
     if chances and chances[0] is not None:
         dots = {"color": GREY, "dash": "dot", "width": 2}
@@ -80,6 +83,37 @@ def layer_curves(
         yaxis={"range": [0, 1.02], "title": "accuracy on test"},
         xaxis={"tickvals": across, "ticktext": [_short(tap) for tap in across]},
         legend={"orientation": "h", "yanchor": "top", "y": -0.12, "x": 0},
+        hovermode="closest",
+    )
+
+
+def layer_panels(
+    results: Sequence[Mapping[str, Any]],
+    modalities: Sequence[str],
+    *,
+    names: Mapping[str, str],
+    roles: Mapping[str, str],
+    probes: Sequence[str],
+) -> go.Figure:
+    """Draw `layer_curves` of several modalities side by side under one legend."""
+    titles = [PLURAL[modality].capitalize() for modality in modalities]
+    figure = make_subplots(
+        1, len(modalities), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
+    )
+    for column, modality in enumerate(modalities, start=1):
+        part = layer_curves(results, modality, names=names, roles=roles, probes=probes)
+        for trace in part.data:
+            is_first = column == 1 and trace.showlegend is not False
+            trace.update(legendgroup=trace.name, showlegend=is_first)
+            figure.add_trace(trace, row=1, col=column)
+        ticks = part.layout.xaxis
+        figure.update_xaxes(tickvals=ticks.tickvals, ticktext=ticks.ticktext, row=1, col=column)
+    figure.update_yaxes(range=[0, 1.02])
+    figure.update_yaxes(title="accuracy on test", row=1, col=1)
+    return figure.update_layout(
+        height=440,
+        margin={"l": 10, "r": 10, "t": 40, "b": 10},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.14, "x": 0},
         hovermode="closest",
     )
 

@@ -7,10 +7,12 @@ import streamlit as st
 from app import state
 from app.views import sidebar
 
-VIEWS = Path(__file__).parent / "views"
+HERE = Path(__file__).parent
+VIEWS = HERE / "views"
 
-st.set_page_config(page_title="data2vec workbench", page_icon=":material/hub:", layout="wide")
-st.html(Path(__file__).parent / "style.css")
+# The icon is a file: Streamlit would fetch a named one from the internet.
+st.set_page_config(page_title="data2vec workbench", page_icon=str(HERE / "icon.png"), layout="wide")
+st.html(HERE / "style.css")
 page = st.navigation(
     [
         st.Page(VIEWS / "start.py", title="Start", icon=":material/home:", default=True),

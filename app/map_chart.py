@@ -21,6 +21,7 @@ MANY = (
 
 NOT_COLOURS = {"id", "text", "media", "modality", "label", "row", "x", "y", "trust", "group"}
 MISSING = "not known"
+FONT = '"Source Sans", "Source Sans Pro", sans-serif'
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def map_figure(
             if is_scale
             else {"color": [palette[value] for value in values]}
         )
-        marker["line"] = {"width": 0.5, "color": "#12171C" if dark else "#FFFFFF"}
+        marker["line"] = {"width": 0.5, "color": "rgba(255,255,255,0.6)" if dark else "#FFFFFF"}
         figure.add_trace(
             scatter(
                 x=part["x"],
@@ -168,7 +169,7 @@ def _lay_out(figure: go.Figure, colour: str, dark: bool, height: int) -> go.Figu
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"color": ink, "size": 13},
+        font={"color": ink, "size": 13, "family": FONT},
         xaxis=axis,
         yaxis={**axis, "scaleanchor": "x", "scaleratio": 1},
         legend={**legend, "yanchor": "bottom", "y": 1.0},

@@ -10,12 +10,13 @@ from app.words import MEASURES, PLURAL, PROBES, SINGULAR, VERDICTS, tap_words
 Score = Mapping[str, Any]
 """A `probes.result.Score` as JSON."""
 
-COLUMNS = ("value", "95 % interval", "chance", "p", "n")
+MARKS = {"aligned": "✓", "not aligned": "✗", "cannot tell": "?"}
+"""Before a verdict in a table, where icons cannot be."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
     """Return a number as text, a dash if it is undefined."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"  # no -0.000
 
 
 def score_cells(score: Score, digits: int = 3) -> dict[str, str]:
@@ -23,16 +24,19 @@ def score_cells(score: Score, digits: int = 3) -> dict[str, str]:
     low, high, p = score["low"], score["high"], score["p"]
     return {
         "value": number(score["value"], digits),
-        "95 % interval": "–" if low is None else f"{low:.{digits}f} to {high:.{digits}f}",
+        "95 % interval": "–" if low is None else f"{number(low, digits)} to {number(high, digits)}",
         "chance": number(score["chance"], digits),
         "p": "–" if p is None else f"{p:.2g}",
         "n": str(score["n"]),
     }
 
 
-def score_table(rows: Iterable[tuple[Mapping[str, str], Score]], digits: int = 3) -> pd.DataFrame:
+def score_table(rows: Iterable[tuple[Mapping[str, str], Score]]) -> pd.DataFrame:
     """Return rows of leading cells and a score each; the note says why something is missing."""
-    made = [{**lead, **score_cells(s, digits), "note": s["reason"]} for lead, s in rows]
+    made = []
+    for lead, score in rows:
+        digits = 1 if lead.get("measure") == "median rank" else 3
+        made.append({**lead, **score_cells(score, digits), "note": score["reason"]})
     table = pd.DataFrame(made)
     if len(table) and not table["note"].any():
         del table["note"]
@@ -48,7 +52,8 @@ def layer_table(results: list[dict[str, Any]], encoders: Mapping[str, str]) -> p
     """
     rows = []
     for result in results:
-        for modality, table in result["modalities"].items():
+        for modality in (m for m in PLURAL if m in result["modalities"]):
+            table = result["modalities"][modality]
             best = {(b["probe"], b["tap"]) for b in table.get("best", [])}
             for row in table.get("rows", []):
                 lead = {
@@ -151,7 +156,7 @@ def verdict_table(alignments: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
             for claim in pair["claims"]:
                 level = "kind" if claim["level"] == "class" else "own partner"
                 column = f"{PLURAL[pair['first']]} and {PLURAL[pair['second']]}: {level}"
-                word = VERDICTS[claim["verdict"]][0]
+                word = f"{MARKS[claim['verdict']]} {VERDICTS[claim['verdict']][0]}"
                 said = row.get(column)
                 row[column] = word if said in (None, word) else f"{said} / {word}"
         rows.append(row)

@@ -102,28 +102,28 @@ def draw_surroundings(
 def draw_modality(chosen: state.Chosen, items: pd.DataFrame, row: int, around: Around) -> None:
     """Draw the neighbours in one modality."""
     st.markdown(f"**Nearest {PLURAL[around.modality]}**")
-    st.caption(agreement(around))
-    nearest = [item for _, item in around.nearest.iterrows()]
+    shown = around.nearest.head(
+        SOUNDS_AT_ONCE if around.modality == "audio" else len(around.nearest)
+    )
+    st.caption(agreement(around, shown))
+    nearest = [item for _, item in shown.iterrows()]
+    cells = [st.container() for _ in nearest]
     if around.modality == "image":
         cells = [cell for _ in nearest[::2] for cell in st.columns(2)]
-        for cell, item in zip(cells, nearest, strict=False):
-            with cell:
-                draw_neighbour(chosen, item)
-    else:
-        most = SOUNDS_AT_ONCE if around.modality == "audio" else len(nearest)
-        for item in nearest[:most]:
+    for cell, item in zip(cells, nearest, strict=False):
+        with cell:
             draw_neighbour(chosen, item)
     if around.partner is not None:
         draw_partner(chosen, items.iloc[around.partner], around)
 
 
-def agreement(around: Around) -> str:
+def agreement(around: Around, shown: pd.DataFrame) -> str:
     """Say how many neighbours have the item's label, and how many would by chance."""
-    agrees = around.nearest["agrees"]
+    agrees = shown["agrees"]
     if around.expected is None or agrees.isna().all():
         return f"of {around.gallery}; no label to compare"
-    share = f"{int((agrees == True).sum())} of {len(agrees)} agree"  # noqa: E712  # None is no answer
-    return f"{share}; by chance {around.expected * len(agrees):.1f} (n = {around.gallery})"
+    right = sum(1 for answer in agrees if answer is not None and bool(answer))
+    return f"{right} of {len(agrees)} agree; by chance {around.expected * len(agrees):.1f} (n = {around.gallery})"
 
 
 def draw_neighbour(chosen: state.Chosen, item: pd.Series) -> None:

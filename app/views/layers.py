@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from app import cached, state
-from app.charts import layer_curves
+from app.charts import layer_panels
 from app.map_chart import MOST_CATEGORIES
-from app.tables import layer_table
+from app.tables import layer_table, score_cells
 from app.words import PLURAL, PROBES, tap_words
 from d2v_core.errors import D2VError
 
@@ -76,27 +76,41 @@ def page(chosen: state.Chosen) -> None:
 
 
 def draw(results: list[dict[str, Any]], names: dict[str, str], roles: dict[str, str]) -> None:
-    """Draw a figure a modality, and say which layer is best."""
-    modalities = list(results[0]["modalities"])
+    """Draw a panel a modality, and say which layer is best."""
+    tables = results[0]["modalities"]
+    modalities = [m for m in PLURAL if "rows" in tables.get(m, {})]
+    for modality in PLURAL:
+        if "reason" in tables.get(modality, {}):
+            st.info(f"{PLURAL[modality].capitalize()}: {tables[modality]['reason']}")
+    if not modalities:
+        return
+    probes = st.pills(
+        "Probes", list(PROBES), selection_mode="multi", default=list(PROBES), key="probes",
+        format_func=PROBES.__getitem__, label_visibility="collapsed", persist_state="session",
+    )  # fmt: skip
+    figure = layer_panels(
+        results, modalities, names=names, roles=roles, probes=probes or list(PROBES)
+    )
+    about = "Accuracy over layers; the table below has all figures"
+    st.plotly_chart(figure, key="curves", config={"displayModeBar": False}, alt=about)
+    st.caption(
+        "Bands: 95 % intervals of the run; those of the controls are in the table. Dotted: always "
+        "saying the most frequent answer. A layer that does not clear the controls has learnt "
+        "nothing about this that was not there before."
+    )
     for column, modality in zip(st.columns(len(modalities)), modalities, strict=True):
-        table = results[0]["modalities"][modality]
         with column:
-            if "rows" not in table:
-                st.info(f"{PLURAL[modality].capitalize()}: {table['reason']}")
-                continue
-            figure = layer_curves(results, modality, names=names, roles=roles)
-            about = f"Accuracy over layers for {PLURAL[modality]}; the table below has all figures"
-            st.plotly_chart(
-                figure, key=f"curves_{modality}", config={"displayModeBar": False}, alt=about
-            )
-            for best in table["best"]:
-                score = best["score"]
-                st.markdown(
-                    f"★ {PROBES[best['probe']].capitalize()}: best at "
-                    f"**{tap_words(best['tap'])}**, {score['value']:.2f} "
-                    f"({score['low']:.2f} to {score['high']:.2f}), chance {score['chance']:.2f}, "
-                    f"n = {score['n']}"
-                )
+            for best in tables[modality]["best"]:
+                draw_best(best)
+
+
+def draw_best(best: dict[str, Any]) -> None:
+    """Say which layer was chosen on val, and what it does on test."""
+    cells = score_cells(best["score"], 2)
+    st.markdown(
+        f"★ {PROBES[best['probe']].capitalize()}: best at **{tap_words(best['tap'])}**, "
+        f"{cells['value']} ({cells['95 % interval']}), chance {cells['chance']}, n = {cells['n']}"
+    )
 
 
 page(state.current())

@@ -19,7 +19,8 @@ POLL_SECONDS = 2
 def default_item(items: pd.DataFrame) -> tuple[str, str]:
     """Return the item that is shown before anybody has clicked: a bird's picture from test."""
     part = items
-    for column, value in (("modality", "image"), ("split", "test"), ("is_bird", True)):
+    wishes = {"modality": "image", "split": "test", "is_bird": True, "held_out_species": False}
+    for column, value in wishes.items():
         if column in part and (part[column] == value).any():
             part = part[part[column] == value]
     first = part.iloc[0]

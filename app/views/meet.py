@@ -7,27 +7,16 @@ import streamlit as st
 
 from app import cached, state, tables
 from app.charts import score_dots
+from app.views.measuring import align_all
 from app.words import PLURAL, VERDICTS
 from d2v_core.errors import D2VError
 
 
 def overview(chosen: state.Chosen) -> None:
     """Draw the verdicts of all trained runs of the store side by side."""
-    found = {}
-    bar = st.empty()
-    runs = [c for c in cached.choices(chosen.place) if c.recipe.role == "trained"]
-    for number, choice in enumerate(runs):
-        name = choice.recipe.encoder
-        bar.progress(number / len(runs), text=f"Measuring **{name}** and its controls")
-        try:
-            found[name if name not in found else choice.name] = cached.align(
-                chosen.place, choice.name
-            )
-        except D2VError:
-            continue  # said below, when that run is chosen
-    bar.empty()
+    found, _ = align_all(chosen.place)  # what cannot be measured is said when that run is chosen
     if found:
-        st.dataframe(tables.verdict_table(found), hide_index=True)
+        st.table(tables.verdict_table(found), hide_index=True, border="horizontal")
         st.caption(
             "*Kind*: near items with the same label. *Own partner*: near the very item it belongs "
             "to. Two words where the two ways of looking differ."
@@ -104,7 +93,7 @@ def draw_pair(pair: Mapping[str, Any]) -> None:
         st.markdown("**Do items find their own partner?** R@k: share found among the first k.")
         st.dataframe(partners, hide_index=True)
     st.markdown("**How do the two clouds lie?**")
-    st.dataframe(tables.shape_table(pair), hide_index=True)
+    st.table(tables.shape_table(pair), hide_index=True, border="horizontal")
     st.info(
         "A gap of zero is no alignment: two clouds may lie in one place and every bird beside "
         "the wrong song. And a wide gap is no proof against it: order within the clouds may agree.",

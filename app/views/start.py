@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import cached, state
+from app import state
 from app.charts import score_dots
 from app.tables import score_table
+from app.views.measuring import align_all
 from app.words import PLURAL, SINGULAR, tap_words
-from d2v_core.errors import D2VError
 
 QUESTIONS = {
     ("image", "audio"): "Does a bird's song land near a bird's picture?",
@@ -17,22 +17,6 @@ QUESTIONS = {
     ("audio", "text"): "Does a sentence land near the sound it tells of?",
 }
 PREFERRED = list(QUESTIONS)
-
-
-def measure_all(place: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the alignment of every trained run by its name, and what could not be measured."""
-    found, problems = {}, []
-    runs = [c for c in cached.choices(place) if c.recipe.role == "trained"]
-    bar = st.empty()
-    for number, choice in enumerate(runs):
-        name = choice.recipe.encoder
-        bar.progress(number / len(runs), text=f"Measuring **{name}** and its controls")
-        try:
-            found[name if name not in found else choice.name] = cached.align(place, choice.name)
-        except D2VError as error:
-            problems.append(str(error))
-    bar.empty()
-    return found, problems
 
 
 def pair_of(alignment: Mapping[str, Any], wanted: tuple[str, str]) -> Mapping[str, Any] | None:
@@ -87,7 +71,7 @@ def page(chosen: state.Chosen) -> None:
         "data2vec trains pictures, sounds and sentences with one recipe. Does that alone put the "
         "same things in the same place, or does it take pairs? Look, listen, read, and check."
     )
-    found, problems = measure_all(chosen.place)
+    found, problems = align_all(chosen.place)
     for problem in problems:
         st.info(problem)
     wanted = next((p for p in PREFERRED if any(pair_of(a, p) for a in found.values())), None)
