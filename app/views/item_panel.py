@@ -123,7 +123,8 @@ def agreement(around: Around, shown: pd.DataFrame) -> str:
     if around.expected is None or agrees.isna().all():
         return f"of {around.gallery}; no label to compare"
     right = sum(1 for answer in agrees if answer is not None and bool(answer))
-    return f"{right} of {len(agrees)} agree; by chance {around.expected * len(agrees):.1f} (n = {around.gallery})"
+    by_chance = around.expected * len(agrees)
+    return f"{right} of {len(agrees)} agree; by chance {by_chance:.1f} (n = {around.gallery})"
 
 
 def draw_neighbour(chosen: state.Chosen, item: pd.Series) -> None:
