@@ -87,7 +87,7 @@ def data_check(
         print(found.to_json())
     else:
         if found.problems:
-            rows = [[problem.file, problem.reason] for problem in found.problems]
+            rows: list[list[object]] = [[p.file, p.reason] for p in found.problems]
             show_table("Not usable", ["file", "reason"], rows)
         show_table("Usable", ["modality", "items"], [[m, n] for m, n in found.usable.items()])
         show_table("Splits", ["split", "rows"], [[s, n] for s, n in found.splits.items()])
@@ -125,8 +125,9 @@ def train(
     from d2v_core.presets import preset as preset_of
     from d2v_core.train import train as run_training
 
-    chosen = dict(part.partition("=")[::2] for part in settings or [])
-    if any(not value for value in chosen.values()):
+    parts = [part.partition("=") for part in settings or []]
+    chosen = {name: value for name, _, value in parts}
+    if not all(chosen.values()):
         raise ConfigError("--set wants NAME=VALUE, for example --set optim.lr=5e-4")
     chosen |= {"optim.steps": str(steps)} if steps is not None else {}
     chosen |= {"seed": str(seed)} if seed is not None else {}
@@ -154,7 +155,7 @@ def embed(
 
     with progress("Embedding") as report:
         done = workbench.embed(encoder, data, out, report=report)
-    skipped = [[problem.file, problem.reason] for problem in done.skipped]
+    skipped: list[list[object]] = [[p.file, p.reason] for p in done.skipped]
     if as_json:
         names = ("name", "added", "already")
         show_json({name: getattr(done, name) for name in names} | {"skipped": skipped})

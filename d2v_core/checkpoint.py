@@ -127,6 +127,7 @@ def publish(run: Path, out: Path, *, lines: int = 200) -> None:
         CheckpointError: if `run` is not a run, or `out` is one already.
     """
     config, about = read_run(run)
+    about["data"] = Path(about["data"]).name  # where it lay is nobody else's business
     newest = newest_checkpoint(run)
     start_run(out, config, about)
     place = out / "checkpoints" / newest.name
@@ -170,7 +171,7 @@ def load_into(module: nn.Module, path: Path) -> None:
 
 def optimizer_tensors(learner: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """Return the optimiser's state as tensors named PARAMETER.QUANTITY."""
-    names = {parameter: name for name, parameter in learner.named_parameters()}
+    names: dict[Tensor, str] = {p: name for name, p in learner.named_parameters()}
     return {
         f"{names[parameter]}.{quantity}": torch.as_tensor(value).detach().cpu().clone()
         for parameter, state in optimizer.state.items()
@@ -185,7 +186,7 @@ def restore_optimizer(learner: nn.Module, optimizer: torch.optim.Optimizer, path
         parameter, _, quantity = name.rpartition(".")
         owner = parameters[parameter]
         target = value if quantity == "step" else value.to(owner.device)
-        optimizer.state[owner][quantity] = target
+        optimizer.state.setdefault(owner, {})[quantity] = target
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ RunConfig
 """
 
 import dataclasses
-import types
+import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -117,16 +117,16 @@ class MelConfig:
     bins: int = 64
     """Mel filters."""
 
-    patch_frames: int = 8
+    patch_frames: int = 16
     """Frames (10 ms each) a patch."""
 
     patch_bins: int = 16
     """Mel bins a patch."""
 
-    train_frames: int = 200
+    train_frames: int = 208
     """Longest crop in training, in frames."""
 
-    max_frames: int = 1000
+    max_frames: int = 1008
     """Longest input at all, in frames; longer sounds are cut to their first part."""
 
     cls_weight: float = 0.1
@@ -204,10 +204,10 @@ class TeacherConfig:
     target_layers: int = 3
     """K: the last K trunk blocks are averaged into the target."""
 
-    ema_decay_start: float = 0.99
+    ema_decay_start: float = 0.998
     """τ at the first step: the share of itself that the teacher keeps."""
 
-    ema_decay_end: float = 0.999
+    ema_decay_end: float = 0.9995
     """τ from step `ema_anneal_steps` on."""
 
     ema_anneal_steps: int = 800
@@ -228,7 +228,7 @@ class PairConfig:
     fraction: float = 0.0
     """Share of the training pairs that may be used; 0 trains without any pair."""
 
-    weight: float = 1.0
+    weight: float = 5.0
     """Weight of the contrastive term beside the masked objectives."""
 
     shuffled: bool = False
@@ -241,7 +241,7 @@ class PairConfig:
     )
     """Which modalities are contrasted with each other."""
 
-    batch: int = 32
+    batch: int = 24
     """Pairs a step."""
 
     dim: int = 64
@@ -257,7 +257,7 @@ class PairConfig:
 class OptimConfig:
     """The training loop."""
 
-    steps: int = 1200
+    steps: int = 800
     """Optimiser steps."""
 
     batch: int = 16
@@ -266,7 +266,7 @@ class OptimConfig:
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
 
-    warmup_steps: int = 100
+    warmup_steps: int = 50
     """Steps over which the learning rate rises linearly from 0; then it falls as a cosine."""
 
     weight_decay: float = 0.05
@@ -366,8 +366,8 @@ def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:  # n
                 f"there is no setting {where}{name}; {where[:-1] or 'a run'} has "
                 f"{', '.join(fields)}"
             )
-        kinds = fields[name].__args__ if isinstance(fields[name], types.UnionType) else ()
-        nested = [k for k in (*kinds, fields[name]) if dataclasses.is_dataclass(k)]
+        kinds = (fields[name], *typing.get_args(fields[name]))  # of `A | None`, A as well
+        nested = [k for k in kinds if dataclasses.is_dataclass(k)]
         if nested and isinstance(value, dict):
             _refuse_unknown(value, nested[0], f"{where}{name}.")
 

@@ -32,9 +32,9 @@ class Learner(nn.Module):
         paired: dict[Modality, Inputs] | None,
     ) -> Outcome:
         """Return every term of the loss for one masked batch a modality and one of pairs."""
-        outcomes = {
-            name: objective(self.student, teacher, batches[name])
-            for name, objective in self.objectives.items()
+        outcomes: dict[str, Outcome] = {
+            modality: self.objectives[modality](self.student, teacher, inputs)
+            for modality, inputs in batches.items()
         }
         if self.contrastive is not None and paired is not None:
             outcomes["contrastive"] = self.contrastive(self.student, paired)

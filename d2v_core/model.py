@@ -5,7 +5,7 @@
 Layer numbering, everywhere: 0 is the input of trunk block 1, l is the output of block l.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -108,13 +108,17 @@ class Student(nn.Module):
         names = ("shared",) if config.share_trunk else config.modalities
         self.trunks = nn.ModuleDict({name: Trunk(config.trunk) for name in names})
 
+    def prenet(self, modality: Modality) -> Prenet:
+        """Return the part of one modality."""
+        return cast(Prenet, self.prenets[modality])
+
     def extra_tokens(self, modality: Modality) -> int:
         """Return how many tokens stand before the item's own."""
-        return self.prenets[modality].tokens.extra_tokens
+        return self.prenet(modality).tokens.extra_tokens
 
     def embed(self, modality: Modality, inputs: Inputs) -> Float[Tensor, "items tokens dim"]:
         """Return the tokens with positions, before anything is masked."""
-        return self.prenets[modality].tokens(inputs.values)
+        return self.prenet(modality).tokens(inputs.values)
 
     def encode(
         self,
@@ -123,7 +127,7 @@ class Student(nn.Module):
         valid: Bool[Tensor, "items tokens"],
     ) -> TrunkStates:
         """Run prenet and trunk over all the tokens; extra tokens come first in every layer."""
-        x, bias = self.prenets[modality].context(tokens, valid)
+        x, bias = self.prenet(modality).context(tokens, valid)
         return self.trunks["shared" if self.config.share_trunk else modality](x, bias)
 
     def encode_visible(

@@ -30,13 +30,12 @@ from d2v_core.errors import ConfigError
 
 def _tiny() -> RunConfig:
     """Minutes on two cores; pictures of 64 pixels, sounds of two seconds, one sentence."""
-    grid_mask = MaskConfig(ratio=0.75, length=3, adjust=0.07, inverse=True)
     return RunConfig(
-        image=ImageConfig(mask=grid_mask),
-        audio=MelConfig(mask=grid_mask),
+        image=ImageConfig(mask=_grid_mask(0.75, masks=4)),
+        audio=MelConfig(mask=_grid_mask(0.75, masks=4)),
         text=ByteConfig(
-            mask=MaskConfig(ratio=0.5, length=4, adjust=0.05),
-            decoder=DecoderConfig(layers=3, kernel=7),
+            mask=MaskConfig(ratio=0.5, length=4, adjust=0.05, masks=4),
+            decoder=DecoderConfig(kernel=7),
         ),
     )
 
@@ -44,27 +43,30 @@ def _tiny() -> RunConfig:
 def _small() -> RunConfig:
     """A night on two cores or an hour on one GPU."""
     decoder = DecoderConfig(layers=4, width=256)
-    tiny = _tiny()
     return RunConfig(
-        image=ImageConfig(
-            mask=MaskConfig(ratio=0.8, length=3, adjust=0.07, inverse=True), decoder=decoder
-        ),
-        audio=MelConfig(
-            mask=MaskConfig(ratio=0.8, length=4, adjust=0.07, inverse=True),
-            decoder=decoder,
-            train_frames=400,
-        ),
-        text=dataclasses.replace(
-            tiny.text, decoder=DecoderConfig(layers=4, kernel=9, width=256), max_bytes=256
+        image=ImageConfig(mask=_grid_mask(0.8, masks=8), decoder=decoder),
+        audio=MelConfig(mask=_grid_mask(0.8, masks=8), decoder=decoder, train_frames=400),
+        text=ByteConfig(
+            mask=MaskConfig(ratio=0.5, length=4, adjust=0.05, masks=8),
+            decoder=DecoderConfig(layers=4, kernel=9, width=256),
+            max_bytes=256,
         ),
         trunk=TrunkConfig(dim=256, depth=8, prenet_depth=2, heads=4),
         teacher=TeacherConfig(
-            target_layers=6, ema_decay_start=0.998, ema_decay_end=0.9999, ema_anneal_steps=20_000
+            target_layers=6,
+            ema_decay_start=0.999,
+            ema_decay_end=0.9999,
+            ema_anneal_steps=20_000,
         ),
         optim=OptimConfig(
             steps=40_000, batch=32, warmup_steps=1_000, lr=7e-4, precision="bf16-mixed"
         ),
     )
+
+
+def _grid_mask(ratio: float, *, masks: int) -> MaskConfig:
+    """Blocks of 3 x 3 patches stay visible, as in the published image configuration."""
+    return MaskConfig(ratio=ratio, length=3, adjust=0.07, inverse=True, masks=masks)
 
 
 SIZES: dict[str, Callable[[], RunConfig]] = {"tiny": _tiny, "small": _small}

@@ -30,6 +30,6 @@ class Teacher:
     @torch.no_grad()
     def follow(self, student: nn.Module, *, decay: float) -> None:
         """Move towards the student by 1 − `decay`."""
-        mine = list(self.model.parameters())
+        mine: list[torch.Tensor] = list(self.model.parameters())
         other = [parameter.detach().float() for parameter in student.parameters()]
-        torch._foreach_lerp_(mine, other, 1.0 - decay)  # one kernel for all
+        torch._foreach_lerp_(mine, other, 1.0 - decay)  # pyright: ignore  # one kernel, no stub

@@ -44,9 +44,9 @@ def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
     """
     match config.of(item.modality):
         case ImageConfig(size=size):
-            return image_tensor(decode_image(item.source), size=size)
+            return image_tensor(decode_image(item.file), size=size)
         case MelConfig() as mel:
-            samples = decode_audio(item.source, first_seconds=mel.max_frames * HOP_SECONDS)
+            samples = decode_audio(item.file, first_seconds=mel.max_frames * HOP_SECONDS)
             return mel_spectrogram(samples, mel_bins=mel.bins)[: mel.max_frames]
         case ByteConfig() as text:
             data = decode_text(item.source).encode()[: text.max_bytes]
@@ -190,7 +190,9 @@ class TrainSteps(Dataset[tuple[dict[Modality, Inputs], dict[Modality, Inputs] | 
             if not items:
                 raise InputError(f"no {modality} items in the train split of {folder.root}")
         self.pairs = paired_items(self.items, config) if config.pairs.fraction > 0 else []
-        self.collators = {m: Collator(config, m) for m in config.modalities}
+        self.collators: dict[Modality, Collator] = {
+            m: Collator(config, m) for m in config.modalities
+        }
         self.cache = ItemCache(config)
 
     def __len__(self) -> int:
@@ -212,10 +214,10 @@ class TrainSteps(Dataset[tuple[dict[Modality, Inputs], dict[Modality, Inputs] | 
             return masked, None
         rows = self._chosen(len(self.pairs), self.config.pairs.batch, step, "pairs")
         generator = seeded(self.config.seed, "pairs", step, self.rank)
-        paired: dict[Modality, Inputs] = {
-            m: collate([self.cache(self.pairs[i][m]) for i in rows], generator=generator)
-            for m, collate in self.collators.items()
-        }
+        paired: dict[Modality, Inputs] = {}
+        for modality, collate in self.collators.items():
+            tensors = [self.cache(self.pairs[row][modality]) for row in rows]
+            paired[modality] = collate(tensors, generator=generator)
         return masked, paired
 
     def _chosen(self, count: int, batch: int, step: int, stream: str) -> list[int]:

@@ -30,18 +30,18 @@ class LowLevelEncoder:
     hash = "lowlevel-1"
     role: Role = "low-level features"
     modalities = MODALITIES
-    taps = ("lowlevel",)
-    widths = (WIDTH,)
+    taps: tuple[str, ...] = ("lowlevel",)
+    widths: tuple[int, ...] = (WIDTH,)
     pooling = "statistics"
 
     def load(self, item: Item) -> Tensor:
         """Decode an item and take its statistics; raise MediaError if it cannot be decoded."""
         match item.modality:
             case "image":
-                pixels = image_tensor(decode_image(item.source), size=64)
+                pixels = image_tensor(decode_image(item.file), size=64)
                 x = F.adaptive_avg_pool2d(pixels, THUMBNAIL).flatten()
             case "audio":
-                samples = decode_audio(item.source, first_seconds=SECONDS)
+                samples = decode_audio(item.file, first_seconds=SECONDS)
                 mel = mel_spectrogram(samples, mel_bins=MEL_BINS)
                 x = torch.cat([mel.mean(dim=0), mel.std(dim=0, correction=0)])
             case "text":

@@ -38,7 +38,7 @@ class RunEncoder:
         joint = (self.config.pairs.dim,) if self.taps[-1] == "joint" else ()
         self.widths = (self.config.trunk.dim,) * (self.config.trunk.depth + 1) + joint
         self.hash = _hash(learner)
-        self.role = role
+        self.role: Role = role
         self.collators = {m: Collator(self.config, m) for m in self.modalities}
 
     def load(self, item: Item) -> Tensor:

@@ -23,6 +23,9 @@ class ByteTokens(nn.Module):
         self.positions = nn.Embedding(config.max_bytes, dim)
         self.norm = nn.LayerNorm(dim)
         self.apply(init_bert)
+        # Places start small. At full size the targets of a short training say where a byte is and
+        # not what: a linear probe for the species then falls from 0.88 to 0.83 instead of rising.
+        nn.init.normal_(self.positions.weight, std=0.002)
 
     def token_lengths(self, lengths: Int[Tensor, " items"]) -> Int[Tensor, " items"]:
         """Return how many tokens texts of so many bytes have: the same number."""

@@ -70,7 +70,7 @@ def test_overrides_are_typed_and_checked():
         ({"trunk.depth": "2"}, r"target_layers=3, but the trunk has depth=2 blocks; choose 1 <="),
         ({"image.patch": "7"}, "pictures of 64 pixels do not divide into patches of 7"),
         ({"audio.patch_bins": "10"}, "64 mel bins do not divide into patches of 10"),
-        ({"audio.train_frames": "99"}, "must be multiples of patch_frames=8"),
+        ({"audio.train_frames": "99"}, "must be multiples of patch_frames=16"),
         ({"pairs.fraction": "1.5"}, "pair fraction must be from 0 to 1, got 1.5"),
         ({"optim.lr": "0"}, "lr must be positive"),
     ],
