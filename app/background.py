@@ -46,10 +46,12 @@ class MapJobs:
         """See that a map is being made.
 
         Returns:
-            "running", "waiting" for another map to be done, or "failed", see `why`.
+            "running", "waiting" for another map to be done, "done" just now, or "failed", see
+            `why`.
         """
         with self.lock:
-            self._collect()
+            if job in self._collect():
+                return "done"
             if job in self.failed:
                 return "failed"
             if job in self.running:
@@ -70,7 +72,9 @@ class MapJobs:
         with self.lock:
             self.failed.pop(job, None)
 
-    def _collect(self) -> None:
+    def _collect(self) -> list[Job]:
+        """Clear away the processes that have ended; return the jobs that went well."""
+        done = []
         for job, running in list(self.running.items()):
             status = running.process.poll()
             if status is None:
@@ -81,3 +85,6 @@ class MapJobs:
             del self.running[job]
             if status:
                 self.failed[job] = lines[-1] if lines else f"it ended with status {status}"
+            else:
+                done.append(job)
+        return done

@@ -164,10 +164,15 @@ def playback(place: str, name: str, media: str) -> "Playback":
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def sound_picture(place: str, name: str, media: str) -> np.ndarray:
+    """Return the spectrogram of a sound as RGB."""
+    from d2v_core.data.playback import picture_of
+
+    return picture_of(playback(place, name, media).decibels)
+
+
+def sound_strip(place: str, name: str, media: str) -> np.ndarray:
     """Return the spectrogram of a sound as a small, wide picture."""
     from PIL import Image
 
-    from d2v_core.data.playback import picture_of
-
-    small = Image.fromarray(picture_of(playback(place, name, media).decibels))
+    small = Image.fromarray(sound_picture(place, name, media))
     return np.asarray(small.resize((4 * STRIP_PIXELS, STRIP_PIXELS), Image.Resampling.BILINEAR))

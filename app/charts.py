@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
+from PIL import Image
 from plotly.subplots import make_subplots
 
 from app.words import PLURAL, PROBES, tap_words
-from d2v_core.data.playback import RANGE_DB, Playback
 
 OKABE_ITO = (
     "#0072B2",
@@ -225,28 +226,34 @@ def _dots(
     )
 
 
-def spectrogram(sound: Playback) -> go.Figure:
-    """Draw a sound over time and frequency, louder is brighter."""
-    frequencies, frames = sound.decibels.shape
-    figure = go.Figure(
-        go.Heatmap(
-            z=sound.decibels.round(1).astype("float32"),
-            dx=sound.seconds / max(1, frames - 1),
-            dy=sound.khz / (frequencies - 1),
-            colorscale="Inferno",
-            zmin=-RANGE_DB,
-            zmax=0,
-            showscale=False,
-            zsmooth="best",
-            hovertemplate="%{x:.2f} s, %{y:.1f} kHz: %{z:.0f} dB<extra></extra>",
-        )
+def spectrogram(pixels: np.ndarray, seconds: float, khz: float) -> go.Figure:
+    """Draw the picture of a sound over time and frequency.
+
+    Args:
+        pixels: RGB, the highest frequency in the first row.
+        seconds: from the left to the right.
+        khz: frequency at the top; 0 at the bottom.
+    """
+    figure = go.Figure(go.Scatter(x=[0, seconds], y=[0, khz], mode="markers", opacity=0))
+    figure.update_traces(hoverinfo="skip")
+    figure.add_layout_image(
+        source=Image.fromarray(pixels),
+        xref="x",
+        yref="y",
+        x=0,
+        y=khz,
+        sizex=seconds,
+        sizey=khz,
+        sizing="stretch",
+        layer="above",
     )
     return figure.update_layout(
         height=230,
         margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        xaxis={"title": "seconds", "showgrid": False},
-        yaxis={"title": "kHz", "showgrid": False},
+        xaxis={"title": "seconds", "showgrid": False, "range": [0, seconds], "zeroline": False},
+        yaxis={"title": "kHz", "showgrid": False, "range": [0, khz], "zeroline": False},
         dragmode=False,
+        showlegend=False,
     )
 
 

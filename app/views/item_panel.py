@@ -67,7 +67,8 @@ def draw_media(chosen: state.Chosen, item: pd.Series) -> None:
             case "audio":
                 sound = cached.playback(chosen.place, chosen.name, item["media"])
                 st.audio(sound.wav, format="audio/wav", alt=_alt(item))
-                figure = spectrogram(sound)
+                pixels = cached.sound_picture(chosen.place, chosen.name, item["media"])
+                figure = spectrogram(pixels, sound.seconds, sound.khz)
                 bare = {"displayModeBar": False}
                 st.plotly_chart(figure, key="spectrogram", config=bare, alt=_alt(item))
             case _:
@@ -151,7 +152,7 @@ def draw_small_sound(chosen: state.Chosen, item: pd.Series, words: str) -> None:
     """Draw a player under a small spectrogram."""
     sound = cached.playback(chosen.place, chosen.name, item["media"])
     st.caption(words)
-    pixels = cached.sound_picture(chosen.place, chosen.name, item["media"])
+    pixels = cached.sound_strip(chosen.place, chosen.name, item["media"])
     st.image(pixels, width="stretch", alt=_alt(item))
     st.audio(sound.wav, format="audio/wav", alt=_alt(item))
 

@@ -87,7 +87,7 @@ def wait_for_umap(chosen: state.Chosen) -> None:
             cached.map_jobs().forget(cached.Job(*where))
             st.rerun()
         return
-    words = "UMAP is being computed" if status == "running" else "UMAP waits for another map"
+    words = "UMAP waits for another map" if status == "waiting" else "UMAP is being computed"
     st.info(
         f"{words}, about 20 seconds the first time. Until then this is PCA.",
         icon=":material/hourglass_top:",

@@ -53,9 +53,9 @@ def changed_store(toys, tmp_path_factory):
     return make
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_umap(monkeypatch):
-    """A map in a process of its own takes a quarter of a minute: the tests that want one say so."""
+    """Let no map be made in a process of its own: that takes a quarter of a minute."""
     monkeypatch.setattr(MapJobs, "ensure", lambda _self, _job: "running")
 
 

@@ -1,10 +1,10 @@
-"""Every page, in every state that a visitor can bring it into: something true, never a traceback."""
+"""Every page in every state that a visitor can bring it into: never a traceback."""
 
 import pytest
 
-from app import workbench
 from app.views.item_panel import shortened
 
+pytestmark = pytest.mark.usefixtures("no_umap")
 PAGES = ("start", "map", "layers", "meet")
 
 
@@ -12,11 +12,6 @@ def words(app):
     """Return all that the page says."""
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error")
     return "\n".join(element.value for kind in kinds for element in app.get(kind))
-
-
-def plots(app):
-    return [element.proto.plotly_chart if hasattr(element.proto, "plotly_chart") else element.proto
-            for element in app.get("plotly_chart")]
 
 
 @pytest.mark.slow
@@ -41,6 +36,7 @@ def test_controls_can_be_looked_at_too(open_app, toy_store, page, run):
     assert app.title
 
 
+@pytest.mark.slow
 def test_start_compares_the_run_with_its_controls(open_app, toy_store):
     app = open_app(toy_store)
 
@@ -58,6 +54,7 @@ def test_without_a_sample_and_without_a_store_the_way_out_is_said(open_app):
     assert "`make sample` makes it; or open a store of your own" in words(app)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_none_is_refused_and_one_that_is_opens(open_app, toy_store, tmp_path):
     app = open_app()
     app.sidebar.text_input(key="typed_store").input(str(tmp_path / "nowhere")).run()
@@ -81,6 +78,7 @@ def test_a_named_store_that_is_not_there(open_app, tmp_path):
     assert "there is no store at" in words(app)
 
 
+@pytest.mark.slow
 def test_the_choice_stays_when_the_page_changes(open_app, toy_store):
     app = open_app(toy_store, page="map")
     app.sidebar.selectbox(key="layer").select_index(0).run()
@@ -98,12 +96,14 @@ def test_the_map_starts_with_an_item_and_its_surroundings(open_app, toy_store):
     assert "UMAP is being computed" in said
     assert "PCA, trustworthiness" in said
     assert "A picture: robin" in said  # the first picture in the test split, by id
-    assert "Nearest pictures" in said and "Nearest sounds" in said and "Nearest sentences" in said
+    for near in ("Nearest pictures", "Nearest sounds", "Nearest sentences"):
+        assert near in said
     assert "agree; by chance" in said
     assert "**Its own sound** is number" in said
     assert 1 <= len(app.get("audio")) <= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("item", "title"), [("01:audio", "A sound: owl"), ("02:text", "A sentence: duck")]
 )
@@ -114,6 +114,7 @@ def test_the_item_in_the_address_is_shown(open_app, toy_store, item, title):
     assert title in words(app)
 
 
+@pytest.mark.slow
 def test_an_address_of_no_item_shows_the_first(open_app, toy_store):
     app = open_app(toy_store, page="map", item="nosuch:image")
 
@@ -121,17 +122,7 @@ def test_an_address_of_no_item_shows_the_first(open_app, toy_store):
     assert "A picture: robin" in words(app)
 
 
-def test_a_click_chooses_an_item_and_so_does_the_table(open_app, toy_store):
-    items = workbench.Store(toy_store).read(workbench.Store(toy_store).names()[0]).items
-    row = int(items.index[(items["id"] == "07") & (items["modality"] == "audio")][0])
-    app = open_app(toy_store, page="map")
-    assert "A sound: owl" not in words(app)
-
-    app.query_params["item"] = f"{items['id'][row]}:{items['modality'][row]}"
-    app.run()
-    assert "A sound: owl" in words(app)
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["label", "modality", "size", "trust", "split"])
 def test_the_map_can_be_coloured_by_any_column(open_app, toy_store, column):
     app = open_app(toy_store, page="map")
@@ -140,6 +131,7 @@ def test_the_map_can_be_coloured_by_any_column(open_app, toy_store, column):
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_a_file_that_is_gone_is_said_in_the_panel(open_app, changed_store):
     place, data = changed_store(lambda table: table)
     for file in data.glob("*.*"):
@@ -186,6 +178,7 @@ def test_the_layers_of_another_column(open_app, toy_store):
     assert {"toy", "twin", "lowlevel"} == set(after["run"])
 
 
+@pytest.mark.slow
 def test_the_claims_come_with_reasons_and_all_that_they_rest_on(open_app, toy_store):
     app = open_app(toy_store, page="meet")
     said = words(app)
@@ -194,8 +187,10 @@ def test_the_claims_come_with_reasons_and_all_that_they_rest_on(open_app, toy_st
     assert "A gap of zero is no alignment" in said
     verdicts = [v for v in ("Aligned]", "Not aligned]", "Cannot tell]") if v in said]
     assert verdicts
-    assert any(set(t.value.get("rests on", [])) >= {"run", "random twin", "low-level features"}
-               for t in app.dataframe)
+    assert any(
+        set(t.value.get("rests on", [])) >= {"run", "random twin", "low-level features"}
+        for t in app.dataframe
+    )
     assert app.table[0].value["run"].tolist() == ["toy"]
 
 
