@@ -22,7 +22,7 @@ OKABE_ITO = (
 )
 GREY = "#8A939B"
 SHAPES = {"image": "circle", "audio": "triangle-up", "text": "square"}
-MODALITY_COLOURS = dict(zip(SHAPES, OKABE_ITO, strict=False))
+MODALITY_COLOURS: dict[str, str] = dict(zip(SHAPES, OKABE_ITO, strict=False))
 
 ROLE_LOOKS = {
     "trained": (OKABE_ITO[0], "circle"),
@@ -103,7 +103,8 @@ def layer_panels(
     )
     for column, modality in enumerate(modalities, start=1):
         part = layer_curves(results, modality, names=names, roles=roles, probes=probes)
-        for trace in part.data:
+        traces: Any = part.data  # plotly's own type knows nothing of traces
+        for trace in traces:
             is_first = column == 1 and trace.showlegend is not False
             trace.update(legendgroup=trace.name, showlegend=is_first)
             figure.add_trace(trace, row=1, col=column)
@@ -158,8 +159,8 @@ def _band(figure: go.Figure, rows: list[Mapping[str, Any]], colour: str) -> None
     x = [row["tap"] for row in known]
     y = [row["score"]["high"] for row in known] + [row["score"]["low"] for row in known[::-1]]
     band = go.Scatter(x=x + x[::-1], y=y, fill="toself", fillcolor=_faint(colour))
-    figure.add_trace(band.update(line={"width": 0}, mode="lines", hoverinfo="skip"))
-    figure.data[-1].showlegend = False
+    band.update(line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False)
+    figure.add_trace(band)
 
 
 def _stars(figure: go.Figure, best: Sequence[Mapping[str, Any]], colour: str) -> None:

@@ -20,6 +20,7 @@ MANY = (
 """Okabe and Ito's colours first, then Tol's; with so many nobody can rely on colour alone."""
 
 NOT_COLOURS = {"id", "text", "media", "modality", "label", "row", "x", "y", "trust", "group"}
+HEIGHT = 600
 MISSING = "not known"
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
 
@@ -53,7 +54,7 @@ def _is_scale(column: pd.Series) -> bool:
 
 
 def map_figure(
-    points: pd.DataFrame, colour: str, *, marked: Marked | None, dark: bool, height: int = 600
+    points: pd.DataFrame, colour: str, *, marked: Marked | None, dark: bool, webgl: bool = True
 ) -> go.Figure:
     """Draw the map.
 
@@ -62,10 +63,10 @@ def map_figure(
         colour: which column.
         marked: rows to point out, where they are among the points.
         dark: whether the page is.
-        height: pixels.
+        webgl: draw many points on the graphics card; few never are.
     """
     figure = go.Figure()
-    scatter = go.Scattergl if len(points) > GL_FROM else go.Scatter
+    scatter = go.Scattergl if webgl and len(points) > GL_FROM else go.Scatter
     is_scale = colour == "trust" or _is_scale(points[colour])
     palette = {} if is_scale else palette_of(points, colour)
     for modality in [m for m in SHAPES if (points["modality"] == m).any()]:
@@ -97,13 +98,13 @@ def map_figure(
         _colour_legend(figure, palette)
     if marked is not None:
         _mark(figure, points, marked, dark)
-    return _lay_out(figure, colour, dark, height)
+    return _lay_out(figure, colour, dark)
 
 
 def palette_of(points: pd.DataFrame, colour: str) -> dict[str, str]:
     """Return the colour of every value, the same whatever is shown besides."""
     if colour == "modality":
-        return MODALITY_COLOURS
+        return dict(MODALITY_COLOURS)
     values = sorted(set(_as_text(points[colour])) - {MISSING})
     colours = dict(zip(values, MANY, strict=False))
     return {**colours, MISSING: GREY}
@@ -160,12 +161,12 @@ def _mark(figure: go.Figure, points: pd.DataFrame, marked: Marked, dark: bool) -
     )
 
 
-def _lay_out(figure: go.Figure, colour: str, dark: bool, height: int) -> go.Figure:
+def _lay_out(figure: go.Figure, colour: str, dark: bool) -> go.Figure:
     ink = "#E8EDF1" if dark else "#1D2730"
     axis = {"visible": False, "zeroline": False}
     legend = {"orientation": "h", "x": 0, "itemclick": False, "itemdoubleclick": False}
     return figure.update_layout(
-        height=height,
+        height=HEIGHT,
         margin={"l": 4, "r": 4, "t": 34, "b": 4},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.map_chart import Marked, colour_columns, map_figure
+from app.map_chart import GL_FROM, Marked, colour_columns, map_figure
 from app.tables import number
 from app.views.item_panel import draw_item, draw_surroundings, hover_words
 from app.words import METHODS, PLURAL
@@ -117,6 +117,11 @@ def shown_points(items: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
             "Splits", sorted(items["split"].dropna().unique()), key="show_splits",
             placeholder="all splits", persist_state="session",
         )  # fmt: skip
+        if len(items) > GL_FROM:
+            st.toggle(
+                "Draw without WebGL", key="no_webgl", persist_state="session",
+                help="Slower; for browsers that show an empty map.",
+            )  # fmt: skip
     keep = table["modality"].isin(kept or senses)
     keep &= table["label"].isin(labels) if labels else True
     keep &= table["split"].isin(splits) if splits else True
@@ -168,7 +173,9 @@ def explore(chosen: state.Chosen, points: pd.DataFrame, about: dict[str, Any]) -
             lines = st.toggle("Lines to its partners", value=True, key="lines")
         partners = tuple(a.partner for a in surroundings if lines and a.partner is not None)
         dark = st.context.theme.type == "dark"
-        figure = map_figure(shown, colour, marked=Marked(row, partners), dark=dark)
+        webgl = not st.session_state.get("no_webgl", False)
+        marked = Marked(row, partners)
+        figure = map_figure(shown, colour, marked=marked, dark=dark, webgl=webgl)
         st.plotly_chart(
             figure,
             theme=None,

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import cached, state
 from app.words import ROLES, tap_words
@@ -38,7 +39,7 @@ def choose() -> state.Chosen | None:
         return None
 
 
-def _choose_in(place: str, here: st.delta_generator.DeltaGenerator) -> state.Chosen | None:
+def _choose_in(place: str, here: DeltaGenerator) -> state.Chosen | None:
     is_sample = place == state.SAMPLE
     if is_sample:
         if problem := cached.sample_problem():

@@ -174,6 +174,13 @@ def test_few_points_need_no_webgl_and_many_use_it(points):
     }
 
 
+def test_many_points_can_be_drawn_without_webgl(points):
+    many = pd.concat([points] * (GL_FROM // 12 + 1), ignore_index=True)
+    figure = map_figure(many, "label", marked=None, dark=False, webgl=False)
+
+    assert {trace.type for trace in figure.data} == {"scatter"}
+
+
 def test_lines_lead_from_the_item_to_its_partners_that_are_shown(points):
     plain = map_figure(points, "label", marked=None, dark=False)
     figure = map_figure(points, "label", marked=Marked(100, (101, 999)), dark=False)
