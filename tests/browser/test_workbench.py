@@ -215,7 +215,7 @@ with sync_playwright() as engine:
     browser = engine.chromium.launch(executable_path=sys.argv[1], args=sys.argv[3:])
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     page.goto(sys.argv[2])
-    page.wait_for_selector(".js-plotly-plot path.point", timeout=200_000)
+    page.wait_for_selector(".js-plotly-plot path.point", state="attached", timeout=100_000)
     page.wait_for_timeout(1500)
     has = page.evaluate("!!document.createElement('canvas').getContext('webgl')")
     points = page.evaluate(
