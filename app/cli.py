@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.terminal import console, figures, progress, show_json, show_table, training_progress
+from app.terminal import figures, progress, say, show_json, show_table, training_progress
 from d2v_core.errors import D2VError
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def data_make(
         raise InputError(f"there is no made world {world!r}; there is aviary")
     with progress("Drawing") as report:
         make_aviary(out, items=items, seed=seed, progress=lambda done: report(done, items))
-    console.print(f"{items} items in {out}")
+    say(f"{items} items in {out}")
 
 
 @data_app.command("get")
@@ -68,7 +68,7 @@ def data_get(
 
     with progress("Copying") as report:
         get(name, out, from_=from_, limit=limit, progress=report)
-    console.print(f"{name} in {out}")
+    say(f"{name} in {out}")
 
 
 @data_app.command("check")
@@ -93,7 +93,7 @@ def data_check(
         show_table("Splits", ["split", "rows"], [[s, n] for s, n in found.splits.items()])
         if found.pairs:
             show_table("Pairs", ["modalities", "rows"], [[p, n] for p, n in found.pairs.items()])
-        console.print(f"{found.rows} usable rows, {len(found.labels)} labels")
+        say(f"{found.rows} usable rows, {len(found.labels)} labels")
     if not found.is_usable:
         raise typer.Exit(1)
 
@@ -135,7 +135,7 @@ def train(
     folder = read_folder(data)
     with training_progress() as report:
         last = run_training(folder, config, out, resume=resume, workers=workers, report=report)
-    console.print(f"{last} is complete")
+    say(f"{last} is complete")
 
 
 @app.command()
@@ -162,7 +162,7 @@ def embed(
         return
     if skipped:
         show_table(f"Skipped {len(skipped)}", ["file", "reason"], skipped)
-    console.print(f"{done.name}: {done.added} items added, {done.already} were there")
+    say(f"{done.name}: {done.added} items added, {done.already} were there")
 
 
 @app.command()
@@ -191,12 +191,12 @@ def probe(
         for modality, table in result["modalities"].items():
             title = f"{result['representation']}, {modality}, {label}"
             if "rows" not in table:
-                console.print(f"{title}: {table['reason']}")
+                say(f"{title}: {table['reason']}")
                 continue
             rows = [[r["tap"], r["probe"], figures(r["score"])] for r in table["rows"]]
             show_table(title, ["tap", "probe", "accuracy on test [95 %]"], rows)
             for best in table["best"]:
-                console.print(
+                say(
                     f"best {best['probe']} layer, chosen on val from {best['searched']}: "
                     f"{best['tap']}, {figures(best['score'])}, n = {best['score']['n']}"
                 )
@@ -239,12 +239,12 @@ def align(
     for result in results:
         for pair in result["pairs"]:
             title = f"{result['encoder']}: {pair['first']} and {pair['second']}"
-            console.print(f"{title}, at {pair['run']['tap']}")
-            console.print(f"  modality gap {figures(pair['gap']['modality_gap'])}")
+            say(f"{title}, at {pair['run']['tap']}")
+            say(f"  modality gap {figures(pair['gap']['modality_gap'])}")
             for claim in pair["claims"]:
-                console.print(f"  {claim['verdict'].upper()}: {claim['sentence']}")
+                say(f"  {claim['verdict'].upper()}: {claim['sentence']}")
                 for reason in claim["reasons"]:
-                    console.print(f"      {reason}")
+                    say(f"      {reason}")
 
 
 @app.command("map")
@@ -271,7 +271,7 @@ def make_map(
     if out is not None:
         reports.write_table(points, out)
     trust = figures(about["trustworthiness"])
-    console.print(f"{len(points)} points of {chosen} at {tap}, trustworthiness {trust}")
+    say(f"{len(points)} points of {chosen} at {tap}, trustworthiness {trust}")
 
 
 @app.command("app")

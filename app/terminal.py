@@ -36,6 +36,11 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
+def say(text: str) -> None:
+    """Print a line for people; standard output is left to results."""
+    console.print(text, highlight=False, soft_wrap=True)
+
+
 def show_json(values: Any) -> None:  # noqa: ANN401  # whatever JSON holds
     """Print one JSON document on standard output."""
     print(json.dumps(values, ensure_ascii=False, indent=1))

@@ -233,7 +233,10 @@ class Store:
         """
         rows = pa.Table.from_pandas(table, preserve_index=False)
         rows = rows.replace_schema_metadata({"about": json.dumps(about)})
-        self.database.create_table(_kept_name(key), rows, mode="overwrite")
+        name = _kept_name(key)
+        # Overwriting what is not there makes LanceDB complain on the terminal.
+        mode = "overwrite" if name in self._tables() else "create"
+        self.database.create_table(name, rows, mode=mode)
 
     def kept(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Return what was kept under a key, or None."""
