@@ -179,16 +179,17 @@ def test_every_page_opens_without_a_word_of_error(page, toy_address, name):
 
 
 def test_a_click_on_a_sound_lets_it_be_heard_among_its_neighbours(page, toy_address):
-    page.goto(f"{toy_address}/map?method=pca")
+    page.goto(f"{toy_address}/map?method=PCA")
     settle(page)
     check_click(page)
 
 
 def test_the_page_of_an_item_can_be_passed_on(page, toy_address):
-    page.goto(f"{toy_address}/map?method=pca&item=07:audio")
+    page.goto(f"{toy_address}/map?method=PCA&item=07:audio")
     settle(page)
 
     page.get_by_role("heading", name="A sound: owl").wait_for(timeout=30_000)
+    assert page.get_by_text("PCA, trustworthiness").count() == 1
 
 
 def test_the_map_needs_no_webgl(serve, toy_address):
@@ -197,7 +198,7 @@ def test_the_map_needs_no_webgl(serve, toy_address):
     if chromium is None:
         pytest.skip("there is no Chromium on this machine")
     command = [
-        sys.executable, "-c", NO_WEBGL, chromium, f"{toy_address}/map?method=pca",
+        sys.executable, "-c", NO_WEBGL, chromium, f"{toy_address}/map?method=PCA",
         *FLAGS[:-2], "--disable-3d-apis",
     ]  # fmt: skip
     done = subprocess.run(
@@ -243,6 +244,6 @@ def test_every_page_of_the_sample_opens(page, sample_address, name):
 
 
 def test_a_click_on_a_song_of_the_sample(page, sample_address):
-    page.goto(f"{sample_address}/map?method=pca")
+    page.goto(f"{sample_address}/map?method=PCA")
     settle(page)
     check_click(page)
