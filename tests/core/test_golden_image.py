@@ -10,7 +10,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from d2v_core.config import DecoderConfig, ImageConfig, MaskConfig, RunConfig, TeacherConfig, TrunkConfig
+from d2v_core.config import (
+    DecoderConfig,
+    ImageConfig,
+    MaskConfig,
+    RunConfig,
+    TeacherConfig,
+    TrunkConfig,
+)
 from d2v_core.learner import Learner
 from d2v_core.masking import visible_tokens
 from d2v_core.model import Inputs
@@ -144,7 +151,9 @@ def test_the_teacher_after_three_steps(golden, learner, teacher, inputs):
 
 def test_the_comparison_can_fail(golden, learner, teacher, inputs):
     """The control: with one layer more in the average, targets are others."""
-    other = dataclasses.replace(CONFIG, teacher=dataclasses.replace(CONFIG.teacher, target_layers=4))
+    other = dataclasses.replace(
+        CONFIG, teacher=dataclasses.replace(CONFIG.teacher, target_layers=4)
+    )
     target, _ = Learner(other).objectives["image"].targets(teacher.model, inputs)
 
     assert (target - golden["target.y"]).abs().max() > 0.1

@@ -81,7 +81,9 @@ def test_padding_is_neither_masked_nor_visible():
     assert mask.sum(dim=1).tolist() == [10, 25, 40]
     assert not any(mask[row, length:].any() for row, length in enumerate(lengths))
     assert visible.valid.sum(dim=1).tolist() == [10, 25, 40]
-    assert (visible.ids[visible.valid] < lengths.repeat_interleave(torch.tensor([10, 25, 40]))).all()
+    assert (
+        visible.ids[visible.valid] < lengths.repeat_interleave(torch.tensor([10, 25, 40]))
+    ).all()
 
 
 def test_gather_then_scatter_brings_every_visible_token_home():

@@ -25,9 +25,7 @@ def test_layer_norm_gives_each_token_mean_0_and_spread_1():
     y = targets(layers(), normalise_average=True)
 
     torch.testing.assert_close(y.mean(dim=-1), torch.zeros(2, 9), atol=1e-6, rtol=0)
-    torch.testing.assert_close(
-        y.std(dim=-1, correction=0), torch.ones(2, 9), atol=1e-3, rtol=0
-    )
+    torch.testing.assert_close(y.std(dim=-1, correction=0), torch.ones(2, 9), atol=1e-3, rtol=0)
 
 
 def test_the_scale_of_a_layer_does_not_count():

@@ -31,7 +31,9 @@ def test_a_bf16_student_still_moves_the_teacher():
     for _ in range(10_000):
         teacher.follow(student, decay=1 - 1e-5)
 
-    assert next(teacher.model.parameters()).item() == pytest.approx(1 - (1 - 1e-5) ** 10_000, rel=1e-3)
+    assert next(teacher.model.parameters()).item() == pytest.approx(
+        1 - (1 - 1e-5) ** 10_000, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,9 +41,7 @@ def test_a_bf16_student_still_moves_the_teacher():
     [(0, 0.9998), (1000, 0.9998019), (50_000, 0.999895), (100_000, 0.99999), (10**7, 0.99999)],
 )
 def test_decay_is_linear_then_constant(step, expected):
-    config = TeacherConfig(
-        ema_decay_start=0.9998, ema_decay_end=0.99999, ema_anneal_steps=100_000
-    )
+    config = TeacherConfig(ema_decay_start=0.9998, ema_decay_end=0.99999, ema_anneal_steps=100_000)
 
     assert ema_decay(step, config) == pytest.approx(expected, abs=1e-9)
 

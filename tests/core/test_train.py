@@ -50,14 +50,14 @@ def test_a_resumed_run_continues_bit_for_bit(folder, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(folder, smallest(), whole)
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def die(progress):
         if progress.step == 4:
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(folder, smallest(), broken, report=die)
     (broken / "checkpoints" / ".step_00000005.part").mkdir()
     assert newest_checkpoint(broken).name == "step_00000003"

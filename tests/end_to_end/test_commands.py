@@ -112,9 +112,10 @@ def test_what_the_user_can_mend_ends_with_2_and_one_sentence(store, tmp_path):
     assert done.stderr.startswith("d2v: ")
     assert "holds 3 representations" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert "is a run already" in d2v(
-        "train", read_data(store), "--out", store.parent / "run", *FAST, code=2
-    ).stderr
+    assert (
+        "is a run already"
+        in d2v("train", read_data(store), "--out", store.parent / "run", *FAST, code=2).stderr
+    )
 
 
 def test_bad_input_is_named_skipped_and_counted(tmp_path):
@@ -139,7 +140,8 @@ def test_bad_input_is_named_skipped_and_counted(tmp_path):
     )
 
     assert found["usable"] == {"image": 1, "audio": 0, "text": 1} or found["usable"] == {
-        "image": 1, "text": 1,
+        "image": 1,
+        "text": 1,
     }
     for name in ("cut.png", "empty.wav", "nosuch.png", "outside.png", "NUL"):
         assert name in text
