@@ -128,7 +128,7 @@ def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
                 tables[modality] = {"reason": str(error)}
         return {"representation": name, "label": label, "modalities": tables}
 
-    return _once(store, f"probe|1|{name}|{label}", compute)
+    return _once(store, f"probe|2|{name}|{label}", compute)
 
 
 def _probe_modality(part: Representation, known: np.ndarray, label: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def accuracy(
     predicted: Int[np.ndarray, " items"],
     truth: Int[np.ndarray, " items"],
     *,
-    majority: int,
+    fitted: Int[np.ndarray, " fitted"],
     groups: Shaped[np.ndarray, " items"] | None = None,
     rng: np.random.Generator | None = None,
 ) -> Score:
@@ -28,8 +28,9 @@ def accuracy(
     Args:
         predicted: class of every item, as told by the probe.
         truth: its class.
-        majority: most frequent class of the items the probe was fitted on; always saying it is
-            the chance level.
+        fitted: classes of the items the probe was fitted on. Chance is what the better of two
+            blind answers gets: always the most frequent of them, or any of them at random. (In a
+            small test split the most frequent class of the others may not occur at all.)
         groups: items of a group are not independent; the interval is then a cluster bootstrap.
         rng: needed with groups.
 
@@ -42,9 +43,9 @@ def accuracy(
         value=float(right.mean()),
         low=low,
         high=high,
-        chance=float((truth == majority).mean()),
+        chance=max(float((truth == majority_class(fitted)).mean()), 1 / len(np.unique(fitted))),
         n=len(truth),
-        method=f"accuracy; {method} interval; chance: the most frequent class",
+        method=f"accuracy; {method} interval; chance: the most frequent class, or any",
     )
 
 

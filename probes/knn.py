@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from probes.accuracy import accuracy, majority_class
+from probes.accuracy import accuracy
 from probes.checks import check_same_length, number_labels
 from probes.neighbours import Neighbours, nearest
 from probes.result import Plain, Score, to_plain
@@ -127,10 +127,9 @@ def knn_probe(
     weighted = knn_vote(found, codes[bank], (1, best), temperature=temperature)
     equal = knn_vote(found, codes[bank], (PLAIN_K,), temperature=np.inf)[PLAIN_K]
 
-    majority = majority_class(codes[bank])
     truth, groups = codes[splits.test], splits.test_groups
     by_vote, by_nearest, by_majority = (
-        accuracy(predicted, truth, majority=majority, groups=groups, rng=rng)
+        accuracy(predicted, truth, fitted=codes[bank], groups=groups, rng=rng)
         for predicted in (weighted[best], weighted[1], equal)
     )
     return KnnResult(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from probes.accuracy import accuracy, balanced_accuracy, majority_class
+from probes.accuracy import accuracy, balanced_accuracy
 from probes.checks import check_finite, check_same_length, number_labels
 from probes.logistic import LogisticFit, fit_logistic
 from probes.result import Plain, Score, to_plain
@@ -123,9 +123,8 @@ def linear_probe(
     scaler, final = _fit(x, codes, rows, chosen, classes=len(names), tolerance=REPORT_TOLERANCE)
     logits, truth = final.logits(scaler(x[splits.test]), 0), codes[splits.test]
     predicted = logits.argmax(axis=1)
-    majority = majority_class(codes[rows])
     return LinearResult(
-        accuracy=accuracy(predicted, truth, majority=majority, groups=splits.test_groups, rng=rng),
+        accuracy=accuracy(predicted, truth, fitted=codes[rows], groups=splits.test_groups, rng=rng),
         balanced_accuracy=balanced_accuracy(predicted, truth),
         negative_log_likelihood=_log_loss(logits, truth),
         penalty=float(chosen[0]),

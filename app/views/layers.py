@@ -95,8 +95,8 @@ def draw(results: list[dict[str, Any]], names: dict[str, str], roles: dict[str, 
     st.plotly_chart(figure, key="curves", config={"displayModeBar": False}, alt=about)
     st.caption(
         "Bands: 95 % intervals of the run; those of the controls are in the table. Dotted: always "
-        "saying the most frequent answer. A layer that does not clear the controls has learnt "
-        "nothing about this that was not there before."
+        "saying the most frequent answer, or any. A layer that does not clear the controls has "
+        "learnt nothing about this that was not there before."
     )
     for column, modality in zip(st.columns(len(modalities)), modalities, strict=True):
         with column:

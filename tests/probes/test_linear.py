@@ -170,13 +170,21 @@ def test_among_equal_penalties_the_largest_is_chosen():
 
 def test_scores_by_hand():
     truth, predicted = np.array([0, 0, 0, 1, 2]), np.array([0, 0, 1, 1, 0])
-    score = accuracy(predicted, truth, majority=0)
+    score = accuracy(predicted, truth, fitted=np.array([0, 0, 1, 2]))
     balanced = balanced_accuracy(predicted, truth)
 
     assert (score.value, score.chance, score.n) == (0.6, 0.6, 5)
     assert balanced.value == pytest.approx(balanced_accuracy_score(truth, predicted))
     assert balanced.chance == pytest.approx(1 / 3)
     assert balanced_accuracy(truth, truth).low < 1.0
+
+
+def test_chance_is_not_zero_where_the_most_frequent_class_is_not_tested():
+    """Four classes: guessing any of them gets a quarter, however rare the first one is here."""
+    truth = np.array([1, 2, 3, 1])
+    score = accuracy(truth, truth, fitted=np.array([0, 0, 0, 1, 2, 3]))
+
+    assert score.chance == 0.25
 
 
 def test_the_interval_of_balanced_accuracy_covers():
