@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from app.words import PLURAL, SINGULAR
+from d2v_core.modality import MODALITIES
 from d2v_core.store import Representation
 from probes.claims import Claim, claim_class, claim_instance
 from probes.gap import ModalityGap, modality_gap
@@ -112,7 +113,7 @@ def align(run: Representation, controls: list[Representation], *, seed: int = 0)
     Raises:
         ValueError: if there are not two modalities with test items.
     """
-    modalities = [m for m in ("image", "audio", "text") if (run.items["modality"] == m).any()]
+    modalities = [m for m in MODALITIES if (run.items["modality"] == m).any()]
     pairs = []
     for first, second in combinations(modalities, 2):
         sides = Sides.of(run.items, first, second, reported=True)

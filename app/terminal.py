@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from d2v_core.modality import MODALITIES
+
 if TYPE_CHECKING:
     from d2v_core.record import Progress as TrainingProgress
 
@@ -100,7 +102,7 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
 def describe(numbers: dict[str, float]) -> str:
     """Return the numbers of a training in one line."""
     parts = [f"loss {numbers['loss']:.2f}"]
-    for modality in ("image", "audio", "text"):
+    for modality in MODALITIES:
         rank, knn = (numbers.get(f"{modality}/{name}") for name in ("effective_rank", "knn"))
         if rank is not None:
             parts.append(f"{modality} rank {rank:.1f}" + (f" knn {knn:.2f}" if knn else ""))

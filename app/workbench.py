@@ -16,6 +16,7 @@ import pandas as pd
 
 from app.alignment import align as measure_alignment
 from d2v_core.errors import InputError, StoreError
+from d2v_core.modality import MODALITIES
 from d2v_core.store import Recipe, Representation, Store
 from probes.layers import probe_layers
 from probes.maps import pca_map, umap_map
@@ -247,7 +248,7 @@ def neighbours(data: Representation, row: int, *, tap: str, k: int = 5) -> dict[
     """
     x = data.layers[tap]
     found = {}
-    for modality in ("image", "audio", "text"):
+    for modality in MODALITIES:
         rows = np.flatnonzero((data.items["modality"] == modality).to_numpy())
         rows = rows[rows != row]
         if len(rows):

@@ -17,9 +17,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from d2v_core.errors import ConfigError
-
-Modality = Literal["image", "audio", "text"]
-MODALITIES: tuple[Modality, ...] = ("image", "audio", "text")
+from d2v_core.modality import MODALITIES, Modality
 
 
 def _require(condition: bool, message: str) -> None:  # reads as an assertion

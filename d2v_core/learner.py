@@ -3,7 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from d2v_core.config import Modality, RunConfig
+from d2v_core.config import RunConfig
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs, Student
 from d2v_core.objectives.contrastive import Contrastive
 from d2v_core.objectives.data2vec2 import Data2Vec2

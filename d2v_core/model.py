@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from d2v_core.config import ByteConfig, ImageConfig, MelConfig, Modality, RunConfig, TrunkConfig
+from d2v_core.config import ByteConfig, ImageConfig, MelConfig, RunConfig, TrunkConfig
 from d2v_core.masking import Visible, gather_visible
 from d2v_core.modalities.image import ImageTokens
 from d2v_core.modalities.mel import MelTokens
 from d2v_core.modalities.text import ByteTokens
+from d2v_core.modality import Modality
 from d2v_core.transformer import Trunk, TrunkStates, padding_bias
 
 

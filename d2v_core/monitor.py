@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from d2v_core.config import Modality, RunConfig
+from d2v_core.config import RunConfig
 from d2v_core.data.batches import Collator, ItemCache
 from d2v_core.data.folder import DataFolder, Item
 from d2v_core.errors import CollapseError, TrainingError
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs, Student
 
 BANK, QUERIES, NEIGHBOURS, BATCH = 512, 256, 10, 64

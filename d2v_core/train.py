@@ -22,10 +22,11 @@ from d2v_core.checkpoint import (
     save_checkpoint,
     start_run,
 )
-from d2v_core.config import Modality, OptimConfig, RunConfig
+from d2v_core.config import OptimConfig, RunConfig
 from d2v_core.data.batches import TrainSteps, seeded
 from d2v_core.data.folder import DataFolder
 from d2v_core.learner import Learner
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs
 from d2v_core.monitor import Monitor
 from d2v_core.record import Progress, Record, is_due

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from d2v_core.config import ByteConfig, ImageConfig, MelConfig, Modality, RunConfig
+from d2v_core.config import ByteConfig, ImageConfig, MelConfig, RunConfig
 from d2v_core.data.audio import decode_audio, mel_spectrogram
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.image import decode_image, image_tensor
@@ -21,6 +21,7 @@ from d2v_core.data.items import Item
 from d2v_core.data.text import decode_text
 from d2v_core.errors import InputError, MediaError
 from d2v_core.masking import block_masks
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs, tokens_of
 
 CACHE_BYTES = 2 << 30

@@ -10,10 +10,11 @@ from pathlib import Path
 from d2v_core.data.audio import decode_audio
 from d2v_core.data.folder import scan_folder
 from d2v_core.data.image import decode_image
-from d2v_core.data.items import MODALITIES, Item, Modality, Problem, Progress
+from d2v_core.data.items import Item, Problem, Progress
 from d2v_core.data.splits import SPLITS
 from d2v_core.data.text import decode_text
 from d2v_core.errors import MediaError
+from d2v_core.modality import MODALITIES, Modality
 
 
 @dataclass(frozen=True)

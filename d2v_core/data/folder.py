@@ -14,11 +14,12 @@ from pathlib import Path, PurePosixPath
 
 from d2v_core.data.class_folders import read_class_folders
 from d2v_core.data.inside import FoundFile, Inside
-from d2v_core.data.items import MODALITIES, Entry, Item, Modality, Problem
+from d2v_core.data.items import Entry, Item, Problem
 from d2v_core.data.metadata import metadata_files, read_metadata
 from d2v_core.data.parquet_media import unpack_parquet
 from d2v_core.data.splits import Split, SplitRow, make_splits, read_splits, stratum_of
 from d2v_core.errors import InputError
+from d2v_core.modality import MODALITIES, Modality
 
 __all__ = [
     "MODALITIES",

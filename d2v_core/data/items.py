@@ -3,13 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from d2v_core.data.inside import FoundFile
 from d2v_core.data.splits import Split
-
-Modality = Literal["image", "audio", "text"]
-MODALITIES: tuple[Modality, ...] = ("image", "audio", "text")
+from d2v_core.modality import Modality
 
 SUFFIXES: dict[Modality, tuple[str, ...]] = {
     "image": (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"),

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from d2v_core.data.inside import FoundFile, Inside
-from d2v_core.data.items import MODALITIES, SUFFIXES, Entry, Modality, Problem, modality_of
+from d2v_core.data.items import SUFFIXES, Entry, Problem, modality_of
 from d2v_core.data.splits import SPLITS, Split, normalise_split
 from d2v_core.data.tables import TableRow, read_table
 from d2v_core.errors import InputError
+from d2v_core.modality import MODALITIES, Modality
 
 METADATA_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _SOURCES = ("image_file_name", "audio_file_name", "text", "text_file_name", "file_name")

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from d2v_core.data.class_names import class_names
-from d2v_core.data.items import Modality
 from d2v_core.errors import InputError
+from d2v_core.modality import Modality
 
 _MAGIC: tuple[tuple[int, bytes, Modality, str], ...] = (
     (0, b"\x89PNG\r\n\x1a\n", "image", ".png"),

@@ -7,8 +7,8 @@ from typing import Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from d2v_core.config import Modality
 from d2v_core.data.items import Item
+from d2v_core.modality import Modality
 
 Role = Literal["trained", "random twin", "shuffled pairs", "low-level features"]
 """What an encoder is to a claim: what it is about, or one of its controls."""

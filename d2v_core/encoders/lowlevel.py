@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from d2v_core.config import MODALITIES, Modality
 from d2v_core.data.audio import decode_audio, mel_spectrogram
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.items import Item
 from d2v_core.data.text import decode_text
 from d2v_core.encoders.encoder import LayerVectors, Role
+from d2v_core.modality import MODALITIES, Modality
 
 THUMBNAIL, MEL_BINS, WIDTH = 8, 64, 256
 SECONDS, CHARACTERS = 10.0, 10_000

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from d2v_core.checkpoint import load_into, newest_checkpoint, read_run
-from d2v_core.config import Modality, RunConfig, to_json
+from d2v_core.config import RunConfig, to_json
 from d2v_core.data.batches import Collator, item_tensor
 from d2v_core.data.items import Item
 from d2v_core.encoders.encoder import LayerVectors, Role
 from d2v_core.errors import CheckpointError
 from d2v_core.learner import Learner
+from d2v_core.modality import Modality
 from d2v_core.presets import preset
 
 

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from d2v_core.config import Modality, RunConfig
+from d2v_core.config import RunConfig
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs, Student
 from d2v_core.objectives.outcome import Outcome
 

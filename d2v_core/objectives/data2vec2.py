@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from d2v_core.config import Modality, RunConfig
+from d2v_core.config import RunConfig
 from d2v_core.decoder import ConvDecoder
 from d2v_core.masking import visible_tokens
+from d2v_core.modality import Modality
 from d2v_core.model import Inputs, Student, mean_valid
 from d2v_core.objectives.outcome import Outcome
 from d2v_core.targets import make_targets

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from d2v_core.data.items import MODALITIES, Progress
+from d2v_core.data.items import Progress
 from d2v_core.data.splits import SplitRow, make_splits, normalise_split, stratum_of
 from d2v_core.errors import InputError
+from d2v_core.modality import MODALITIES
 
 Row = Mapping[str, str | int | float | bool | None]
 """A row of metadata; it has an `id`, and a `label` unless it has none."""
