@@ -36,6 +36,12 @@ class Ladder:
     partners: Retrieval | None
     """Do items land near their own partner? None without pairs."""
 
+    cka: Similarity | None
+    """Do both modalities arrange the same rows alike, wherever they lie? None without pairs."""
+
+    mutual_knn: Similarity | None
+    """Do rows have the same neighbours in both? None without pairs."""
+
     by_layer: Mapping[str, float]
     """What the layer was chosen by: mean average precision, both ways averaged."""
 
@@ -49,8 +55,6 @@ class PairAlignment:
     run: Ladder
     controls: tuple[Ladder, ...]
     gap: ModalityGap
-    cka: Similarity | None
-    mutual_knn: Similarity | None
     claims: tuple[Claim, ...]
     """Class level both ways, then instance level both ways."""
 
@@ -138,19 +142,13 @@ def _pair(
     sides = Sides.of(run.items, *names, reported=True)
     x, y = _vectors(run, sides, mine.tap)
     left, right = sides.pairs
-    is_paired = len(left) >= FEWEST_PAIRS
-    everything = len(left) == len(x) == len(y)
-    if everything:
-        y = y[right]
-    paired = (x[left], (y if everything else y[right])) if is_paired else None
+    is_all_paired = len(left) == len(x) == len(y)
     return PairAlignment(
         first=names[0],
         second=names[1],
         run=mine,
         controls=others,
-        gap=modality_gap(x, y, rng=rng, paired=everything),
-        cka=compare_cka(*paired, rng=rng) if paired else None,
-        mutual_knn=compare_mutual_knn(*paired, rng=rng) if paired else None,
+        gap=modality_gap(x, y[right] if is_all_paired else y, rng=rng, paired=is_all_paired),
         claims=tuple(_claims(mine, others, names)),
     )
 
@@ -167,26 +165,29 @@ def _ladder(
     sides = Sides.of(representation.items, *names, reported=True)
     x, y = _vectors(representation, sides, tap)
     left, right = sides.pairs
-    labels = partners = None
-    if sides.labels():
-        known_x, known_y = sides.x["label"].notna(), sides.y["label"].notna()
-        labels = retrieve_labels(
-            x[known_x.to_numpy()],
-            y[known_y.to_numpy()],
-            sides.x["label"][known_x].to_numpy(str),
-            sides.y["label"][known_y].to_numpy(str),
-            rng=rng,
-        )
-    if len(left) >= FEWEST_PAIRS:
-        classes = sides.x["label"].iloc[left].fillna("").to_numpy(str)
-        partners = retrieve(x[left], y[right], rng=rng, classes=classes)
+    is_paired = len(left) >= FEWEST_PAIRS
+    classes = sides.x["label"].iloc[left].fillna("").to_numpy(str)
     return Ladder(
         encoder=representation.recipe.encoder,
         role=representation.recipe.role,
         tap=tap,
-        labels=labels,
-        partners=partners,
+        labels=_labels(sides, x, y, rng) if sides.labels() else None,
+        partners=retrieve(x[left], y[right], rng=rng, classes=classes) if is_paired else None,
+        cka=compare_cka(x[left], y[right], rng=rng) if is_paired else None,
+        mutual_knn=compare_mutual_knn(x[left], y[right], rng=rng) if is_paired else None,
         by_layer=by_layer,
+    )
+
+
+def _labels(sides: Sides, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> LabelRetrieval:
+    """Retrieve labels among the items that have one."""
+    known_x, known_y = (side["label"].notna().to_numpy() for side in (sides.x, sides.y))
+    return retrieve_labels(
+        x[known_x],
+        y[known_y],
+        sides.x["label"][known_x].to_numpy(str),
+        sides.y["label"][known_y].to_numpy(str),
+        rng=rng,
     )
 
 

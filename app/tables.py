@@ -123,18 +123,31 @@ def label_table(pair: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def shape_table(pair: Mapping[str, Any]) -> pd.DataFrame:
-    """Return gap, cosines, CKA and mutual kNN of the run, each with what it means."""
-    found = dict(pair["gap"])
-    for name in ("cka", "mutual_knn"):
-        found[name] = pair[name] and pair[name]["score"]
+    """Return gap and cosines of the run, each with what it means."""
+    found = {name: score for name, score in pair["gap"].items() if score is not None}
+    tap = tap_words(pair["run"]["tap"])
     rows = [
-        ({"measure": MEASURES[name][0], "layer (tap)": tap_words(pair["run"]["tap"])}, score)
-        for name, score in found.items()
-        if score is not None
+        ({"measure": MEASURES[name][0], "layer (tap)": tap}, score) for name, score in found.items()
     ]
-    table = score_table(rows)
-    meanings = [MEASURES[name][1] for name, score in found.items() if score is not None]
-    return table.assign(**{"what it says": meanings})
+    return score_table(rows).assign(**{"what it says": [MEASURES[name][1] for name in found]})
+
+
+def likeness_table(pair: Mapping[str, Any]) -> pd.DataFrame:
+    """Return CKA and mutual kNN of the run and its controls."""
+    rows = [
+        (
+            {
+                "measure": MEASURES[name][0],
+                "run": ladder["encoder"],
+                "layer (tap)": tap_words(ladder["tap"]),
+            },
+            ladder[name]["score"],
+        )
+        for name in ("cka", "mutual_knn")
+        for ladder in ladders(pair)
+        if ladder[name]
+    ]
+    return score_table(rows)
 
 
 def claim_table(claim: Mapping[str, Any]) -> pd.DataFrame:

@@ -178,7 +178,7 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return _once(store, "|".join(["align", "1", name, *controls]), compute)
+    return _once(store, "|".join(["align", "2", name, *controls]), compute)
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:

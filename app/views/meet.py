@@ -8,7 +8,7 @@ import streamlit as st
 from app import cached, state, tables
 from app.charts import score_dots
 from app.views.measuring import align_all
-from app.words import PLURAL, VERDICTS
+from app.words import MEASURES, PLURAL, VERDICTS
 from d2v_core.errors import D2VError
 
 
@@ -92,6 +92,13 @@ def draw_pair(pair: Mapping[str, Any]) -> None:
     if len(partners):
         st.markdown("**Do items find their own partner?** R@k: share found among the first k.")
         st.dataframe(partners, hide_index=True)
+    likeness = tables.likeness_table(pair)
+    if len(likeness):
+        st.markdown(
+            "**Do both arrange the same items alike, wherever they lie?** "
+            f"CKA: {MEASURES['cka'][1]} Mutual kNN: {MEASURES['mutual_knn'][1]}"
+        )
+        st.dataframe(likeness, hide_index=True)
     st.markdown("**How do the two clouds lie?**")
     st.table(tables.shape_table(pair), hide_index=True, border="horizontal")
     st.info(
