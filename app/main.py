@@ -7,7 +7,7 @@ import streamlit as st
 from app import state
 from app.views import sidebar
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 VIEWS = HERE / "views"
 
 # The icon is a file: Streamlit would fetch a named one from the internet.
