@@ -98,6 +98,17 @@ def test_a_limit_takes_so_many_of_each_label_wherever_they_stand(tmp_path):
     assert len(few) == 9
     assert len(more) == 30
     assert few < more
+
+
+def test_a_limit_leaves_nine_tenths_of_what_it_takes_for_training(tmp_path):
+    """Were val chosen by the hash that the limit goes by, all that is left would be val."""
+    path = pictures(tmp_path / "cifar10.zip", train=200, test=10)
+    get("cifar10", tmp_path / "out", from_=path, limit=40)
+    counts = Counter((item.label, item.split) for item in read_folder(tmp_path / "out").items)
+
+    for label in ("bird", "cat", "ship"):
+        assert counts[label, "val"] == (40 - counts[label, "test"]) // 10
+        assert counts[label, "train"] > 30
     assert {name.split("-")[2] for name in more} != {f"{n:04}" for n in range(10)}
 
 

@@ -96,8 +96,8 @@ def _pictures(path: Path, folder: Path, wish: Wish, *, labels: Collection[str] |
 
     with open_zip(path, _CIFAR10) as (archive, matches):
         members = [_member(m, "") for m in matches if labels is None or m["label"] in labels]
-        val = _val_of(members)
         chosen = choose(members, wish.limit)
+        val = _val_of(chosen)
         return make_rows(chosen, lambda member: make(archive, member), wish.progress)
 
 
@@ -125,12 +125,15 @@ def _row(member: Mapping[str, str], **more: str | int | float) -> Row:
 
 
 def _val_of(members: Collection[Mapping[str, str]]) -> dict[str, str]:
-    """Return "val" for a tenth of the training pictures of each label, by a hash of their ids."""
+    """Return "val" for a tenth of the training pictures of each label, by a hash of their ids.
+
+    It must not be the hash that a limit chooses by, or all that is left would be "val".
+    """
     train = [member for member in members if member["split"] == "train"]
     sizes = Counter(member["label"] for member in train)
     taken: Counter[str] = Counter()
     val = {}
-    for member in sorted(train, key=lambda member: hashed(member["id"])):
+    for member in sorted(train, key=lambda member: hashed("val " + member["id"])):
         if taken[member["label"]] < int(_VAL_SHARE * sizes[member["label"]]):
             taken[member["label"]] += 1
             val[member["id"]] = "val"
