@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FORBIDDEN = {
-    "d2v_core": {"probes", "app", "streamlit", "sklearn", "plotly", "typer", "rich"},
+    "d2v_core": {"probes", "app", "streamlit", "plotly", "typer", "rich"},
     "probes": {"d2v_core", "app", "streamlit", "lancedb", "plotly", "typer", "rich"},
     "app": {"torch", "torchaudio", "scipy", "sklearn", "umap", "lancedb"},
 }
@@ -61,6 +61,16 @@ def test_only_the_store_talks_to_lancedb():
     found = {file.name for file in python_files("d2v_core") if "lancedb" in set(imports_of(file))}
 
     assert found == {"store.py"}
+
+
+def test_the_core_leaves_scikit_learn_to_the_k_means_of_hubert():
+    found = {
+        file.name
+        for file in python_files("d2v_core")
+        if "sklearn" in {name.split(".")[0] for name in imports_of(file)}
+    }
+
+    assert found == {"clusters.py"}
 
 
 def test_no_import_cycle():
