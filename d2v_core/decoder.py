@@ -1,12 +1,10 @@
-"""The decoder: from visible tokens and noise to a prediction for every masked token.
+"""Decoders: from visible tokens to a prediction for every masked one.
 
-It carries no positions: convolutions over the grid know where they are. It is thrown away after
-training.
-
-Source: data2vec 2.0, arXiv:2212.07525 (`Decoder1d`, `Decoder2d` of the reference).
+Only the masked places are projected to the width of the target: nothing else enters a loss. A
+decoder is thrown away after training.
 """
 
-import math
+import functools
 from itertools import pairwise
 
 import torch
@@ -14,25 +12,42 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from d2v_core.config import DecoderConfig
-from d2v_core.masking import Visible, scatter_visible
+from d2v_core.config import TrunkConfig
+from d2v_core.inputs import Inputs, masked_places, scatter_visible
+from d2v_core.modalities.positions import sincos_grid
+from d2v_core.modality_config import ConvDecoderConfig, DecoderConfig, TransformerDecoderConfig
+from d2v_core.transformer import Trunk, init_bert, padding_bias
+
+
+def make_decoder(config: DecoderConfig, *, dim: int, out: int, dimensions: int) -> nn.Module:
+    """Make a decoder of the kind that the settings ask for.
+
+    Args:
+        config: its kind and sizes.
+        dim: width of a visible token.
+        out: width of a prediction.
+        dimensions: 1 for sequences, 2 for grids.
+    """
+    match config:
+        case ConvDecoderConfig():
+            return ConvDecoder(config, dim=dim, out=out, dimensions=dimensions)
+        case TransformerDecoderConfig():
+            return TransformerDecoder(config, dim=dim, out=out)
 
 
 class ConvDecoder(nn.Module):
     """Convolutions over the token grid, each followed by a norm without parameters and GELU.
 
-    (rows, tokens, dim) → (rows, tokens, dim). A layer's input is added to its output where both
-    have the same width. Tokens stay channels-last throughout, so nothing is ever transposed.
+    Noise stands at the masked places, and no positions are added: convolutions over the grid know
+    where they are. A layer's input is added to its output where both have the same width. Tokens
+    stay channels-last throughout, so nothing is ever transposed.
 
-    Args:
-        config: layers, kernel, width, groups, noise.
-        dim: width of a token, going in and coming out.
-        dimensions: 1 for sequences, 2 for grids.
+    Source: data2vec 2.0, arXiv:2212.07525 (`Decoder1d`, `Decoder2d` of the reference).
     """
 
-    def __init__(self, config: DecoderConfig, *, dim: int, dimensions: int) -> None:
+    def __init__(self, config: ConvDecoderConfig, *, dim: int, out: int, dimensions: int) -> None:
         super().__init__()
-        self.noise_std = config.noise_std
+        self.config = config
         self.is_kernel_even = config.kernel % 2 == 0
         conv = nn.Conv1d if dimensions == 1 else nn.Conv2d
         widths = [dim] + [config.width] * config.layers
@@ -40,22 +55,30 @@ class ConvDecoder(nn.Module):
             conv(a, b, config.kernel, padding=config.kernel // 2, groups=config.groups)
             for a, b in pairwise(widths)
         )
-        self.proj = nn.Linear(config.width, dim)
+        self.proj = (
+            nn.Linear(widths[-1], out)
+            if config.projections == 1
+            else nn.Sequential(nn.Linear(widths[-1], 2 * dim), nn.GELU(), nn.Linear(2 * dim, out))
+        )
 
     def forward(
-        self,
-        seen: Float[Tensor, "rows visible dim"],
-        visible: Visible,
-        grid: tuple[int, ...],
-    ) -> Float[Tensor, "rows tokens dim"]:
-        """Put visible tokens in their places, noise in the others, and predict all of them."""
+        self, seen: Float[Tensor, "rows visible dim"], inputs: Inputs
+    ) -> Float[Tensor, "hidden out"]:
+        """Predict the masked places of all rows.
+
+        Args:
+            seen: the visible tokens, in reading order.
+            inputs: where they are and how the grid lies.
+        """
+        visible, hidden = masked_places(inputs)
         rows, _, dim = seen.shape
-        noise = torch.randn(rows, math.prod(grid), dim, device=seen.device, dtype=seen.dtype)
-        x = scatter_visible(seen, visible, into=noise * self.noise_std)
-        x = x.view(rows, *grid, dim)
+        seen = F.dropout(seen, self.config.dropout, self.training)
+        noise = torch.randn(rows, inputs.tokens, dim, device=seen.device, dtype=seen.dtype)
+        x = scatter_visible(seen, visible, into=noise * self.config.noise_std)
+        x = x.view(rows, *inputs.grid, dim)
         for conv in self.convs:
             x = self._layer(conv, x)
-        return self.proj(x.flatten(1, -2))
+        return self.proj(x.flatten(0, -2)[hidden])
 
     def _layer(self, conv: nn.Module, x: Tensor) -> Tensor:
         """Apply one convolution, norm, GELU and skip to (rows, …grid, channels)."""
@@ -63,4 +86,39 @@ class ConvDecoder(nn.Module):
         if self.is_kernel_even:
             y = y[tuple(slice(n) for n in x.shape[:-1])]
         y = F.gelu(F.layer_norm(y, y.shape[-1:]))
-        return y + x if y.shape == x.shape else y
+        return y + x if self.config.residual and y.shape == x.shape else y
+
+
+class TransformerDecoder(nn.Module):
+    """Pre-norm blocks over visible tokens and a learnt mask token, with fixed positions.
+
+    Source: MAE, arXiv:2111.06377.
+    """
+
+    def __init__(self, config: TransformerDecoderConfig, *, dim: int, out: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(dim, config.dim)
+        self.mask_token = nn.Parameter(torch.randn(config.dim) * 0.02)
+        trunk = TrunkConfig(dim=config.dim, depth=config.depth, heads=config.heads, norm_first=True)
+        self.trunk = Trunk(trunk)
+        self.proj = nn.Linear(config.dim, out)
+        self.apply(init_bert)
+
+    def forward(
+        self, seen: Float[Tensor, "rows visible dim"], inputs: Inputs
+    ) -> Float[Tensor, "hidden out"]:
+        """Predict the masked places of all rows; arguments as of `ConvDecoder`."""
+        visible, hidden = masked_places(inputs)
+        small = self.enter(seen)
+        empty = self.mask_token.to(small.dtype).expand(len(small), inputs.tokens, -1)
+        x = scatter_visible(small, visible, into=empty)
+        x = x + _positions(inputs.grid, x.shape[-1]).to(x.device)
+        valid = inputs.valid
+        bias = None if valid is None else padding_bias(valid.repeat_interleave(inputs.masks, dim=0))
+        return self.proj(self.trunk(x, bias).output.flatten(0, 1)[hidden])
+
+
+@functools.lru_cache(maxsize=64)
+def _positions(grid: tuple[int, ...], dim: int) -> Float[Tensor, "tokens dim"]:
+    rows, columns = grid if len(grid) == 2 else (1, grid[0])
+    return sincos_grid(rows, columns, dim)

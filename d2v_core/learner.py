@@ -1,14 +1,18 @@
 """All that is trained in a run, in one module, so that Fabric can wrap it for many devices."""
 
+from typing import cast
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from d2v_core.config import RunConfig
+from d2v_core.inputs import Inputs
 from d2v_core.modality import Modality
-from d2v_core.model import Inputs, Student
+from d2v_core.model import Student
+from d2v_core.objectives import make_objective
 from d2v_core.objectives.contrastive import Contrastive
-from d2v_core.objectives.data2vec2 import Data2Vec2
-from d2v_core.objectives.outcome import Outcome, merge
+from d2v_core.objectives.latent import LatentPrediction
+from d2v_core.objectives.objective import Outcome, merge
 
 
 class Learner(nn.Module):
@@ -22,9 +26,13 @@ class Learner(nn.Module):
         super().__init__()
         self.config = config
         self.student = Student(config)
-        masked = config.modalities if config.objective == "data2vec2" else ()
-        self.objectives = nn.ModuleDict({m: Data2Vec2(config, m) for m in masked})
-        self.contrastive = Contrastive(config) if config.pairs.fraction > 0 else None
+        made = {m: make_objective(config, m) for m in config.modalities}
+        self.objectives = nn.ModuleDict(
+            {m: cast(nn.Module, o) for m, o in made.items() if o is not None}
+        )
+        pairs = config.pairs
+        self.contrastive = Contrastive(config) if pairs.fraction and pairs.weight else None
+        self.latent = LatentPrediction(config) if pairs.fraction and pairs.latent_weight else None
 
     def forward(
         self,
@@ -37,8 +45,12 @@ class Learner(nn.Module):
             modality: self.objectives[modality](self.student, teacher, inputs)
             for modality, inputs in batches.items()
         }
-        if self.contrastive is not None and paired is not None:
-            outcomes["contrastive"] = self.contrastive(self.student, paired)
+        if paired is not None:
+            pooled = {m: self.student.pooled_layers(m, x)[-1] for m, x in paired.items()}
+            if self.contrastive is not None:
+                outcomes["contrastive"] = self.contrastive(pooled)
+            if self.latent is not None:
+                outcomes["latent"] = self.latent(pooled, teacher, paired)
         return merge(outcomes)
 
     def after_step(self) -> None:

@@ -1,118 +1,196 @@
 """Which tokens the student may not see.
 
-True means *masked* everywhere. A row is one masked view of one item. Padding is neither masked nor
-visible. Masks are exact: every row of the same length masks the same number of tokens.
+True means *masked* everywhere. A row is one masked view of one item. Padding is never masked. All
+randomness of an item comes from a generator of its own, so that its masks do not depend on which
+other items are in the batch, or on which process has it.
 
-Source: data2vec 2.0, arXiv:2212.07525; fairseq `compute_block_mask_1d` and `compute_block_mask_2d`.
+Source: data2vec 2.0, arXiv:2212.07525 (blocks); wav2vec 2.0, arXiv:2006.11477 (spans); BEiT,
+arXiv:2106.08254 (rectangles).
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from d2v_core.config import MaskConfig
+from d2v_core.modality_config import MaskConfig
+
+Generators = Sequence[torch.Generator]
 
 
-@dataclass(frozen=True)
-class Visible:
-    """Where the visible tokens of every row are.
-
-    Rows of short items show fewer tokens; they are filled up with arbitrary positions that
-    `valid` marks False.
-    """
-
-    ids: Int[Tensor, "rows visible"]
-    valid: Bool[Tensor, "rows visible"]
+def uniform(generators: Generators, *shape: int) -> Float[Tensor, "..."]:
+    """Return uniform numbers, one block of `shape` a generator, along a new first dimension."""
+    return torch.stack([torch.rand(*shape, generator=generator) for generator in generators])
 
 
-def block_masks(
-    lengths: Int[Tensor, " rows"],
+def draw_masks(
+    lengths: Int[Tensor, " items"],
     grid: tuple[int, ...],
     config: MaskConfig,
     *,
-    generator: torch.Generator,
+    generators: Generators,
 ) -> Bool[Tensor, "rows tokens"]:
-    """Draw one mask a row out of blocks, then trim or fill it at random to the exact count.
-
-    With `inverse` the blocks are what stays visible. Blocks are centred on cells drawn with
-    replacement among the valid ones and clamped at the border, so they shrink there.
+    """Draw M masks an item, of the shape that the settings ask for.
 
     Args:
-        lengths: valid tokens of every row; they come first, padding after them.
+        lengths: valid tokens of every item; they come first, padding after them.
         grid: tokens as (count,) or as (rows, columns), in reading order.
-        config: ratio, block side, adjustment and direction.
-        generator: source of all randomness.
+        config: shape, ratio, size and number of the masks.
+        generators: one an item, the source of all its randomness.
+
+    Returns:
+        True where masked; the M rows of an item follow each other.
+
+    Raises:
+        ValueError: if rectangles are asked for on a sequence.
+    """
+    match config.shape:
+        case "blocks":
+            return block_masks(lengths, grid, config, generators=generators)
+        case "spans" | "clipped-spans":
+            return span_masks(lengths, math.prod(grid), config, generators=generators)
+        case "beit":
+            return beit_masks(grid, config, generators=generators)
+
+
+def block_masks(
+    lengths: Int[Tensor, " items"],
+    grid: tuple[int, ...],
+    config: MaskConfig,
+    *,
+    generators: Generators,
+) -> Bool[Tensor, "rows tokens"]:
+    """Draw masks out of blocks, then trim or fill each at random to the exact count.
+
+    With `inverse` the blocks are what stays visible. Blocks are centred on cells drawn with
+    replacement among the valid ones and clamped at the border, so they shrink there. Arguments as
+    of `draw_masks`.
 
     Returns:
         True where masked; ⌊length · ratio⌋ in each row, or length − ⌊length · (1 − ratio)⌋ if
         inverse, which is how the reference rounds.
+
+    Source: fairseq `compute_block_mask_1d` and `compute_block_mask_2d`.
     """
     tokens = math.prod(grid)
     share = 1 - config.ratio if config.inverse else config.ratio
-    count = (lengths.double() * share).floor().long()  # tokens that the blocks are to mark
-    marked = _blocks(lengths, grid, share + config.adjust, config.length, generator=generator)
-    order = marked.float() + torch.rand(marked.shape, generator=generator)  # marked ones first
+    blocks = _floor(lengths, (share + config.adjust) / config.length ** len(grid))
+    draws = int(blocks.max()) if len(blocks) else 0
+    random = uniform(generators, config.masks, draws + tokens).flatten(0, 1)
+    lengths, blocks = (x.repeat_interleave(config.masks) for x in (lengths, blocks))
+    marked = _blocks(random[:, :draws], lengths, blocks, grid=grid, side=config.length)
+    order = marked.float() + random[:, draws:]  # marked ones first
     valid = torch.arange(tokens) < lengths[:, None]
     order = order.masked_fill(~valid, -1.0)
     place = order.argsort(dim=1, descending=True).argsort(dim=1)
-    chosen = place < count[:, None]
+    chosen = place < _floor(lengths, share)[:, None]
     return valid & ~chosen if config.inverse else chosen
 
 
+def _floor(lengths: Int[Tensor, " rows"], share: float) -> Int[Tensor, " rows"]:
+    return (lengths.double() * share).floor().long()
+
+
 def _blocks(
+    random: Float[Tensor, "rows draws"],
     lengths: Int[Tensor, " rows"],
-    grid: tuple[int, ...],
-    share: float,
-    side: int,
+    blocks: Int[Tensor, " rows"],
     *,
-    generator: torch.Generator,
+    grid: tuple[int, ...],
+    side: int,
 ) -> Bool[Tensor, "rows tokens"]:
-    """Mark blocks of `side` cells a dimension around random centres; about `share` of the cells."""
-    rows, tokens = len(lengths), math.prod(grid)
-    blocks = (
-        (lengths.double() * share / side ** len(grid)).floor().long()
-    )  # how many each row draws
-    draws = int(blocks.max()) if rows else 0
-    centres = (torch.rand(rows, draws, generator=generator) * lengths[:, None]).long()
+    """Mark blocks of `side` cells a dimension around random centres; each row its own number."""
+    rows, draws = random.shape
+    centres = (random * lengths[:, None]).long()
     offsets = torch.arange(side) - side // 2
-    cells = [(centres[..., None] + offsets).clamp(0, grid[-1] - 1)]
+    cells = (centres[..., None] + offsets).clamp(0, grid[-1] - 1)
     if len(grid) == 2:
         down = (centres[..., None] // grid[1] + offsets).clamp(0, grid[0] - 1)
         across = (centres[..., None] % grid[1] + offsets).clamp(0, grid[1] - 1)
-        cells = [(down[..., :, None] * grid[1] + across[..., None, :]).flatten(2)]
-    hits = (torch.arange(draws) < blocks[:, None])[..., None].expand_as(cells[0])
-    marked = torch.zeros(rows, tokens, dtype=torch.int8)
-    marked.scatter_reduce_(1, cells[0].flatten(1), hits.flatten(1).to(torch.int8), "amax")
+        cells = (down[..., :, None] * grid[1] + across[..., None, :]).flatten(2)
+    hits = (torch.arange(draws) < blocks[:, None])[..., None].expand_as(cells)
+    marked = torch.zeros(rows, math.prod(grid), dtype=torch.int8)
+    marked.scatter_reduce_(1, cells.flatten(1), hits.flatten(1).to(torch.int8), "amax")
     return marked.bool()
 
 
-def visible_tokens(mask: Bool[Tensor, "rows tokens"], lengths: Int[Tensor, " rows"]) -> Visible:
-    """Return where the visible tokens are, in reading order, filled up to the longest row."""
-    shown = ~mask & (torch.arange(mask.shape[1], device=mask.device) < lengths[:, None])
-    counts = shown.sum(dim=1)
-    ids = (~shown).to(torch.int8).argsort(dim=1, stable=True)[:, : int(counts.max())]
-    return Visible(ids, torch.arange(ids.shape[1], device=mask.device) < counts[:, None])
+def span_masks(
+    lengths: Int[Tensor, " items"], tokens: int, config: MaskConfig, *, generators: Generators
+) -> Bool[Tensor, "rows tokens"]:
+    """Draw masks out of spans that may overlap, so that counts differ from row to row.
+
+    n = max(least, ⌊ratio · length / span + u⌋) different starts, u uniform in [0, 1): among those
+    from which a whole span fits, or among all places if clipped. The reference then makes the
+    counts of a batch equal by unmasking single tokens; we keep the spans whole, because a student
+    that sees all places needs no equal counts. Where it raises because an item is masked from end
+    to end, we leave one token visible. Arguments as of `draw_masks`.
+
+    Returns:
+        True where masked.
+
+    Source: fairseq `compute_mask_indices`, static; data2vec 1.0, arXiv:2202.03555.
+    """
+    span, clipped = config.length, config.shape == "clipped-spans"
+    random = uniform(generators, config.masks, 1 + tokens).flatten(0, 1)
+    lengths = lengths.repeat_interleave(config.masks)
+    wanted = (config.ratio * lengths / span + random[:, 0]).floor().long().clamp(min=config.least)
+    starts = lengths if clipped else lengths - span
+    starts = torch.where(starts <= wanted, wanted + 1 - int(clipped), starts).minimum(lengths)
+    places = torch.arange(tokens)
+    order = random[:, 1:].masked_fill(places >= starts[:, None], 2.0)
+    chosen = order.argsort(dim=1).argsort(dim=1) < wanted[:, None]
+    reach = torch.cumsum(chosen.int(), dim=1)
+    before = torch.nn.functional.pad(reach, (span, 0))[:, :tokens]  # starts that ended earlier
+    masked = (reach > before) & (places < lengths[:, None])
+    full = masked.sum(dim=1) == lengths  # of short items only
+    shown = (random[:, 0] * lengths).long()
+    masked[full, shown[full]] = False
+    return masked
 
 
-def gather_visible(
-    x: Float[Tensor, "items tokens dim"], visible: Visible
-) -> Float[Tensor, "rows visible dim"]:
-    """Pick every row's visible tokens; the first M rows belong to item 0, the next M to item 1."""
-    item = torch.arange(len(visible.ids), device=x.device) // (len(visible.ids) // len(x))
-    return x[item[:, None], visible.ids]
+def beit_masks(
+    grid: tuple[int, ...], config: MaskConfig, *, generators: Generators
+) -> Bool[Tensor, "rows tokens"]:
+    """Draw masks out of rectangles, until ⌊tokens · ratio⌋ are masked or none fits any more.
+
+    A rectangle has at least 16 cells, at most what is still to be masked, and sides that differ by
+    a factor of 0.3 at most; it is taken if it covers a new cell and not more than are left. Ten
+    tries each; so a row never masks more than it should, but may mask less.
+
+    Arguments as of `draw_masks`; every item has the whole grid.
+
+    Raises:
+        ValueError: if the grid has one dimension only.
+    """
+    if len(grid) != 2:
+        raise ValueError(f"rectangles need a grid of two dimensions, got {len(grid)}")
+    rows = [_beit_mask(grid, config, g) for g in generators for _ in range(config.masks)]
+    return torch.stack(rows)
 
 
-def scatter_visible(
-    seen: Float[Tensor, "rows visible dim"],
-    visible: Visible,
-    *,
-    into: Float[Tensor, "rows tokens dim"],
-) -> Float[Tensor, "rows tokens dim"]:
-    """Return `into` with the visible tokens put back at their places."""
-    kept = visible.valid[..., None]
-    there = into.gather(1, visible.ids[..., None].expand_as(seen))
-    values = torch.where(kept, seen.to(into.dtype), there)
-    return into.scatter(1, visible.ids[..., None].expand_as(seen), values)
+def _beit_mask(
+    grid: tuple[int, ...], config: MaskConfig, generator: torch.Generator
+) -> Bool[Tensor, " tokens"]:
+    height, width = grid
+    mask = torch.zeros(height, width, dtype=torch.bool)
+    left = math.floor(height * width * config.ratio)
+    while left > 0:
+        before = left
+        for area, aspect, down, across in torch.rand(10, 4, generator=generator).tolist():
+            cells = 16 + area * (max(left, 16) - 16)
+            ratio = math.exp(math.log(0.3) * (2 * aspect - 1))
+            h, w = round(math.sqrt(cells * ratio)), round(math.sqrt(cells / ratio))
+            if not (0 < h < height and 0 < w < width):
+                continue
+            top, start = int(down * (height - h + 1)), int(across * (width - w + 1))
+            block = mask[top : top + h, start : start + w]
+            new = int((~block).sum())
+            if 0 < new <= left:
+                block.fill_(True)
+                left -= new
+                break
+        if left == before:
+            break
+    return mask.flatten()

@@ -5,91 +5,90 @@
 Layer numbering, everywhere: 0 is the input of trunk block 1, l is the output of block l.
 """
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from d2v_core.config import ByteConfig, ImageConfig, MelConfig, RunConfig, TrunkConfig
-from d2v_core.masking import Visible, gather_visible
+from d2v_core.config import ModalitySettings, RunConfig
+from d2v_core.inputs import Inputs, gather_visible, masked_places
+from d2v_core.modalities.distance import Alibi, RelativeBias
 from d2v_core.modalities.image import ImageTokens
 from d2v_core.modalities.mel import MelTokens
-from d2v_core.modalities.text import ByteTokens
+from d2v_core.modalities.text import TextTokens
+from d2v_core.modalities.tokens import Tokens
+from d2v_core.modalities.wave import ConvPositions, WaveTokens
 from d2v_core.modality import Modality
+from d2v_core.modality_config import ImageConfig, MelConfig, TextConfig, WaveConfig
 from d2v_core.transformer import Trunk, TrunkStates, padding_bias
 
 
-class Inputs(NamedTuple):
-    """A batch of one modality, padded to its longest item.
-
-    Attributes:
-        values: pictures (items, 3, side, side), spectrograms (items, frames, bins) or bytes
-            (items, bytes).
-        lengths: valid tokens of every item, on the CPU; they come first, padding after them.
-        grid: how the tokens lie: (tokens,) or (rows, columns).
-        mask: True where masked, (items · M, tokens); the M rows of an item follow each other.
-            None where nothing is masked.
-    """
-
-    values: Shaped[Tensor, "items ..."]
-    lengths: Int[Tensor, " items"]
-    grid: tuple[int, ...]
-    mask: Bool[Tensor, "rows tokens"] | None = None
-
-    def to(self, device: torch.device) -> "Inputs":
-        """Return the batch with its values and masks on a device."""
-        mask = None if self.mask is None else self.mask.to(device)
-        return Inputs(self.values.to(device), self.lengths.to(device), self.grid, mask)
-
-    @property
-    def valid(self) -> Bool[Tensor, "items tokens"]:
-        """True for tokens, False for padding."""
-        tokens = 1
-        for count in self.grid:
-            tokens *= count
-        return torch.arange(tokens, device=self.lengths.device) < self.lengths[:, None]
-
-
-def tokens_of(config: RunConfig, modality: Modality) -> ImageTokens | MelTokens | ByteTokens:
-    """Make the module that turns a modality's input into tokens."""
-    match config.of(modality):
-        case ImageConfig() as image:
-            return ImageTokens(image, config.trunk.dim)
-        case MelConfig() as mel:
-            return MelTokens(mel, config.trunk.dim)
-        case ByteConfig() as text:
-            return ByteTokens(text, config.trunk.dim)
+def tokens_of(config: ModalitySettings, dim: int) -> Tokens:
+    """Make the module that turns a modality's input into tokens of width `dim`."""
+    match config:
+        case ImageConfig():
+            return ImageTokens(config, dim)
+        case MelConfig():
+            return MelTokens(config, dim)
+        case WaveConfig():
+            return WaveTokens(config, dim)
+        case TextConfig():
+            return TextTokens(config, dim)
 
 
 class Prenet(nn.Module):
     """Everything of one modality before the trunk.
 
     Args:
-        tokens: the modality's input module.
-        config: of the trunk, whose blocks the prenet's are like.
+        run: settings of the run.
+        modality: which one.
     """
 
-    def __init__(self, tokens: ImageTokens | MelTokens | ByteTokens, config: TrunkConfig) -> None:
+    def __init__(self, run: RunConfig, modality: Modality) -> None:
         super().__init__()
-        self.tokens = tokens
-        self.extra = nn.Parameter(torch.randn(1, tokens.extra_tokens, config.dim))
-        has_norm = config.prenet_depth > 0 or tokens.extra_tokens > 0
-        self.norm = nn.LayerNorm(config.dim, eps=config.norm_eps) if has_norm else nn.Identity()
-        self.blocks = Trunk(config, depth=config.prenet_depth)
+        config, trunk = run.of(modality), run.trunk
+        self.tokens = tokens_of(config, trunk.dim)
+        self.extra = nn.Parameter(torch.randn(1, self.tokens.extra_tokens, trunk.dim))
+        self.positions = (
+            ConvPositions(config, trunk.dim) if isinstance(config, WaveConfig) else None
+        )
+        self.bias: Alibi | RelativeBias | None = None
+        if config.alibi:
+            self.bias = Alibi(trunk.heads, extra=self.tokens.extra_tokens)
+        elif isinstance(self.tokens, ImageTokens) and self.tokens.positions.numel() == 1:
+            self.bias = RelativeBias(self.tokens.grid, trunk.heads)
+        is_text = isinstance(config, TextConfig)
+        has_norm = not trunk.norm_first and (trunk.prenet_depth > 0 or not is_text)
+        self.norm = nn.LayerNorm(trunk.dim, eps=trunk.norm_eps) if has_norm else nn.Identity()
+        self.dropout = nn.Dropout(0.0 if is_text else config.dropout)  # texts: with the positions
+        self.blocks = Trunk(trunk, depth=trunk.prenet_depth, last=False)
 
-    def context(
-        self, x: Float[Tensor, "rows tokens dim"], valid: Bool[Tensor, "rows tokens"]
-    ) -> tuple[Float[Tensor, "rows all dim"], Float[Tensor, "rows 1 1 all"] | None]:
+    def forward(
+        self,
+        x: Float[Tensor, "rows tokens dim"],
+        valid: Bool[Tensor, "rows tokens"] | None,
+        ids: Int[Tensor, "#rows tokens"],
+        *,
+        grid: tuple[int, ...],
+    ) -> tuple[Float[Tensor, "rows all dim"], Float[Tensor, "#rows #heads #all all"] | None]:
         """Put the extra tokens in front, normalise, run the prenet's blocks.
 
+        Args:
+            x: tokens with their positions.
+            valid: False for padding; None where there is none.
+            ids: the places of the tokens in the grid.
+            grid: how all the tokens of the item lie.
+
         Returns:
-            The trunk's input, and the attention bias that hides padding.
+            The trunk's input, and the attention bias for every block to come.
         """
-        rows, extra = len(x), self.extra.shape[1]
-        x = self.norm(torch.cat([self.extra.to(x.dtype).expand(rows, -1, -1), x], dim=1))
-        always = torch.ones(rows, extra, dtype=torch.bool, device=valid.device)
-        bias = padding_bias(torch.cat([always, valid], dim=1))
+        extra = self.extra.to(x.dtype).expand(len(x), -1, -1)
+        x = self.dropout(self.norm(torch.cat([extra, x], dim=1)))
+        bias = None if self.bias is None else self.bias(ids, grid)
+        if valid is not None:
+            padding = padding_bias(nn.functional.pad(valid, (extra.shape[1], 0), value=True))
+            bias = padding if bias is None else bias + padding
         return self.blocks(x, bias).residual[-1], bias
 
 
@@ -103,11 +102,9 @@ class Student(nn.Module):
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.config = config
-        self.prenets = nn.ModuleDict(
-            {m: Prenet(tokens_of(config, m), config.trunk) for m in config.modalities}
-        )
+        self.prenets = nn.ModuleDict({str(m): Prenet(config, m) for m in config.modalities})
         names = ("shared",) if config.share_trunk else config.modalities
-        self.trunks = nn.ModuleDict({name: Trunk(config.trunk) for name in names})
+        self.trunks = nn.ModuleDict({str(name): Trunk(config.trunk) for name in names})
 
     def prenet(self, modality: Modality) -> Prenet:
         """Return the part of one modality."""
@@ -118,38 +115,73 @@ class Student(nn.Module):
         return self.prenet(modality).tokens.extra_tokens
 
     def embed(self, modality: Modality, inputs: Inputs) -> Float[Tensor, "items tokens dim"]:
-        """Return the tokens with positions, before anything is masked."""
-        return self.prenet(modality).tokens(inputs.values)
+        """Return the tokens with all positions that do not depend on what is masked."""
+        tokens = self.prenet(modality).tokens
+        return tokens.placed(tokens.features(inputs.values))
 
     def encode(
         self,
         modality: Modality,
-        tokens: Float[Tensor, "items tokens dim"],
-        valid: Bool[Tensor, "items tokens"],
+        tokens: Float[Tensor, "rows tokens dim"],
+        inputs: Inputs,
     ) -> TrunkStates:
-        """Run prenet and trunk over all the tokens; extra tokens come first in every layer."""
-        x, bias = self.prenet(modality).context(tokens, valid)
-        return self.trunks["shared" if self.config.share_trunk else modality](x, bias)
+        """Run prenet and trunk over all the tokens; extra tokens come first in every layer.
+
+        Args:
+            modality: whose prenet.
+            tokens: from `embed`; of the items, or M rows an item.
+            inputs: where they are from.
+        """
+        prenet, valid = self.prenet(modality), inputs.valid
+        if valid is not None and len(tokens) != len(valid):
+            valid = valid.repeat_interleave(len(tokens) // len(valid), dim=0)
+        if prenet.positions is not None:
+            audible = None if valid is None else valid[..., None].to(tokens.dtype)
+            tokens = tokens + prenet.positions(tokens, audible)
+        ids = torch.arange(tokens.shape[1], device=tokens.device)[None]
+        x, bias = prenet(tokens, valid, ids, grid=inputs.grid)
+        return self._trunk(modality)(x, bias)
 
     def encode_visible(
-        self, modality: Modality, tokens: Float[Tensor, "items tokens dim"], visible: Visible
-    ) -> Float[Tensor, "rows all dim"]:
-        """Run prenet and trunk over the visible tokens only; return the last layer."""
+        self, modality: Modality, tokens: Float[Tensor, "items tokens dim"], inputs: Inputs
+    ) -> TrunkStates:
+        """Run prenet and trunk over the visible tokens only, in reading order.
+
+        Raises:
+            ValueError: if nothing is masked.
+        """
+        (visible, _), prenet = masked_places(inputs), self.prenet(modality)
         seen = gather_visible(tokens, visible)
-        return self.encode(modality, seen, visible.valid).residual[-1]
+        if prenet.positions is not None:
+            # They listen to the whole row, in which masked tokens and padding are silent.
+            places = visible.ids[..., None].expand_as(seen)
+            heard = torch.zeros(len(seen), *tokens.shape[1:], device=seen.device, dtype=seen.dtype)
+            kept = seen if visible.valid is None else seen * visible.valid[..., None]
+            heard = heard.scatter_add(1, places, kept)
+            valid = inputs.valid
+            if valid is not None:
+                valid = valid.repeat_interleave(inputs.masks, dim=0)[..., None].to(seen.dtype)
+            seen = seen + prenet.positions(heard, valid).gather(1, places)
+        x, bias = prenet(seen, visible.valid, visible.ids, grid=inputs.grid)
+        return self._trunk(modality)(x, bias)
+
+    def _trunk(self, modality: Modality) -> nn.Module:
+        return self.trunks["shared" if self.config.share_trunk else modality]
 
     def pooled_layers(
         self, modality: Modality, inputs: Inputs
     ) -> Float[Tensor, "layers items dim"]:
         """Return every layer's mean over an item's own valid tokens, layer 0 first."""
-        states = self.encode(modality, self.embed(modality, inputs), inputs.valid)
+        states = self.encode(modality, self.embed(modality, inputs), inputs)
         extra = self.extra_tokens(modality)
         return torch.stack([mean_valid(x[:, extra:], inputs.valid) for x in states.residual])
 
 
 def mean_valid(
-    x: Float[Tensor, "items tokens dim"], valid: Bool[Tensor, "items tokens"]
+    x: Float[Tensor, "items tokens dim"], valid: Bool[Tensor, "items tokens"] | None
 ) -> Float[Tensor, "items dim"]:
     """Average over valid tokens, in fp32."""
+    if valid is None:
+        return x.float().mean(dim=1)
     weight = valid.float() / valid.sum(dim=1, keepdim=True)
     return torch.einsum("ntd,nt->nd", x.float(), weight)

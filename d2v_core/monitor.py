@@ -14,8 +14,9 @@ from d2v_core.config import RunConfig
 from d2v_core.data.batches import Collator, ItemCache
 from d2v_core.data.folder import DataFolder, Item
 from d2v_core.errors import CollapseError, TrainingError
+from d2v_core.inputs import Inputs
 from d2v_core.modality import Modality
-from d2v_core.model import Inputs, Student
+from d2v_core.model import Student
 
 BANK, QUERIES, NEIGHBOURS, BATCH = 512, 256, 10, 64
 LEAST_RAW_STD = 1e-3

@@ -1,46 +1,67 @@
 """What the teacher sees, made into what the student has to predict."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from d2v_core.modality_config import TargetConfig
+
 
 def make_targets(
-    layers: list[Float[Tensor, "batch tokens dim"]],
-    target_layers: int,
+    layers: Sequence[Float[Tensor, "batch tokens dim"]],
+    config: TargetConfig,
     *,
-    valid: Bool[Tensor, "batch tokens"],
-    normalise_average: bool,
-    eps: float = 1e-5,
+    valid: Bool[Tensor, "batch tokens"] | None,
 ) -> Float[Tensor, "batch tokens dim"]:
-    """Average the last `target_layers` ffn outputs, each instance-normalised first.
-
-    Every layer gets mean 0 and variance 1 per channel over an item's valid tokens, so that no layer
-    outweighs the others by its scale, and padding does not count.
+    """Average the last K layers, each normalised first, so that none outweighs the others.
 
     Args:
-        layers: ffn outputs of the teacher's trunk, block 1 first; extra tokens are cut off.
-        target_layers: K, how many blocks to average, counted from the top.
-        valid: True for real tokens.
-        normalise_average: layer-normalise the average over channels, as for images.
-        eps: added to each variance.
+        layers: of the teacher's trunk, block 1 first; extra tokens are cut off.
+        config: K, and the norms before and after the average.
+        valid: True for real tokens; None if all are. Padding does not count.
 
     Returns:
         The regression targets in fp32, without gradient.
 
     Raises:
-        ValueError: if `target_layers` is not between 1 and the number of layers.
+        ValueError: if K is more than the number of layers.
 
     Source: data2vec 2.0, arXiv:2212.07525; fairseq `Data2VecMultiModel.make_targets`.
     """
-    if not 1 <= target_layers <= len(layers):
-        raise ValueError(f"target_layers={target_layers}, but the teacher returned {len(layers)}")
-    weight = valid.float()[..., None] / valid.sum(dim=1)[:, None, None]  # sums to 1 over an item
+    if config.layers > len(layers):
+        raise ValueError(f"target layers={config.layers}, but the teacher returned {len(layers)}")
     average = torch.zeros_like(layers[-1], dtype=torch.float32)
-    for layer in layers[-target_layers:]:
+    for layer in layers[-config.layers :]:
         x = layer.detach().float()
-        centred = x - (x * weight).sum(dim=1, keepdim=True)
-        variance = (centred.square() * weight).sum(dim=1, keepdim=True)
-        average += centred / (variance + eps).sqrt() / target_layers
-    return F.layer_norm(average, average.shape[-1:]) if normalise_average else average
+        average += instance_norm(x, valid) if config.per_layer == "instance" else _layer_norm(x)
+    average /= config.layers
+    match config.average:
+        case "none":
+            return average
+        case "layer":
+            return _layer_norm(average)
+        case "instance":
+            return instance_norm(average, valid)
+
+
+def instance_norm(
+    x: Float[Tensor, "batch tokens dim"],
+    valid: Bool[Tensor, "batch tokens"] | None,
+    *,
+    eps: float = 1e-5,
+) -> Float[Tensor, "batch tokens dim"]:
+    """Give every channel of an item mean 0 and variance 1 over the item's valid tokens."""
+    if valid is None:
+        variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
+    else:
+        weight = valid.float()[..., None] / valid.sum(dim=1)[:, None, None]  # sums to 1 an item
+        mean = (x * weight).sum(dim=1, keepdim=True)
+        variance = ((x - mean).square() * weight).sum(dim=1, keepdim=True)
+    return (x - mean) * (variance + eps).rsqrt()
+
+
+def _layer_norm(x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+    return F.layer_norm(x, x.shape[-1:])

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -23,14 +24,14 @@ from d2v_core.checkpoint import (
     start_run,
 )
 from d2v_core.config import OptimConfig, RunConfig
-from d2v_core.data.batches import TrainSteps, seeded
+from d2v_core.data.batches import Step, TrainSteps, seeded
 from d2v_core.data.folder import DataFolder
+from d2v_core.inputs import Totals, masked_places
 from d2v_core.learner import Learner
 from d2v_core.modality import Modality
-from d2v_core.model import Inputs
 from d2v_core.monitor import Monitor
 from d2v_core.record import Progress, Record, is_due
-from d2v_core.teacher import Teacher, ema_decay
+from d2v_core.teacher import Teacher, copied_names, ema_decay
 
 CHECKPOINTS = 8  # at most so many a run
 
@@ -63,8 +64,8 @@ def train(
 ) -> Path:
     """Train a run from its start, or from its newest checkpoint.
 
-    Under `torchrun` every process calls this with the same arguments and sees its own part of the
-    data; `config.optim.batch` counts the items of one process.
+    Under `torchrun` every process calls this with the same arguments and sees its own part of every
+    step's batch. What is learnt does not depend on how many there are.
 
     Args:
         folder: data with a train split, and a val split for the monitor.
@@ -105,8 +106,8 @@ def train(
         if fabric.is_global_zero:
             monitor = Monitor(folder, config, steps.cache)
             record = stack.enter_context(Record(run, monitor, first, total, report=report))
-        for done, (batches, paired) in enumerate(loader, start=first + 1):
-            numbers = optimise(training, module, batches, paired, done)
+        for done, step in enumerate(loader, start=first + 1):
+            numbers = optimise(training, module, step, done)
             if record is not None:
                 record.after_step(done, numbers, training.learner)
             if is_due(done, total, CHECKPOINTS):
@@ -135,7 +136,7 @@ def set_up(config: RunConfig) -> Training:
     fabric.launch()
     torch.manual_seed(config.seed)
     learner = Learner(config).to(fabric.device)
-    teacher = Teacher(learner.student)
+    teacher = Teacher(learner.student, copied=copied_names(learner.student, config))
     return Training(fabric, learner, teacher, make_optimizer(learner, config.optim))
 
 
@@ -146,7 +147,7 @@ def make_optimizer(learner: nn.Module, config: OptimConfig) -> torch.optim.Optim
     them, and CLS tokens and temperatures.
     """
     is_matrix = {
-        name: parameter.dim() >= 2 and not name.endswith("extra")
+        name: parameter.dim() >= 2 and not name.endswith(("extra", "bias.table"))
         for name, parameter in learner.named_parameters()
     }
     groups = [
@@ -156,7 +157,7 @@ def make_optimizer(learner: nn.Module, config: OptimConfig) -> torch.optim.Optim
         }
         for decayed in (True, False)
     ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
 
 
 def learning_rate(step: int, config: OptimConfig) -> float:
@@ -167,48 +168,66 @@ def learning_rate(step: int, config: OptimConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def optimise(
-    training: Training,
-    module: nn.Module,
-    batches: dict[Modality, Inputs],
-    paired: dict[Modality, Inputs] | None,
-    done: int,
-) -> dict[str, Any]:
+def optimise(training: Training, module: _FabricModule, step: Step, done: int) -> dict[str, Any]:
     """Do one optimiser step.
 
     Args:
         training: learner, teacher, optimiser.
         module: the learner as Fabric wrapped it.
-        batches: masked inputs of every modality.
-        paired: inputs whose rows belong together, if the run uses pairs.
+        step: the batches.
         done: number of this step; the first is 1.
 
     Returns:
         Loss terms and statistics; tensors, so that nothing waits for the device.
     """
     fabric, learner, config = training.fabric, training.learner, training.learner.config
-    # The noise of the decoders: a function of seed, step and rank alone.
+    # Dropout and the noise of the decoders: a function of seed, step and rank alone.
     torch.manual_seed(seeded(config.seed, "forward", done, fabric.global_rank).initial_seed())
     rate = learning_rate(done, config.optim)
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    batches = {m: inputs.to(fabric.device) for m, inputs in batches.items()}
-    paired = paired and {m: inputs.to(fabric.device) for m, inputs in paired.items()}
-    outcome = module(training.teacher.model, batches, paired)
-    fabric.backward(outcome.total)
-    norm = nn.utils.clip_grad_norm_(learner.parameters(), config.optim.clip_norm)
+    losses: dict[str, torch.Tensor] = {}
+    statistics: dict[str, torch.Tensor] = {}
+    totals = step_totals(step, fabric)
+    for number, part in enumerate(step.parts, start=1):
+        is_last = number == len(step.parts)  # the pairs are not cut into parts
+        batches = {m: x._replace(totals=totals[m]).to(fabric.device) for m, x in part.items()}
+        paired = step.paired if is_last else None
+        paired = paired and {m: x.to(fabric.device) for m, x in paired.items()}
+        with fabric.no_backward_sync(module, enabled=not is_last):
+            outcome = module(training.teacher.model, batches, paired)
+            fabric.backward(outcome.total)
+        for name, loss in outcome.losses.items():
+            losses[name] = losses.get(name, 0) + loss.detach()
+        statistics |= outcome.statistics
+    limit = config.optim.clip_norm or math.inf
+    norm = nn.utils.clip_grad_norm_(learner.parameters(), limit)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     learner.after_step()
     training.teacher.follow(learner.student, decay=ema_decay(done, config.teacher))
-    losses = {name: loss.detach() for name, loss in outcome.losses.items()}
+    terms = torch.stack(list(losses.values()))
+    terms = torch.as_tensor(fabric.all_reduce(terms)) if fabric.world_size > 1 else terms
     return {
-        "loss": outcome.total.detach(),
-        **losses,
-        **outcome.statistics,
+        "loss": terms.sum(),
+        **dict(zip(losses, terms, strict=True)),
+        **statistics,
         "gradient_norm": norm.detach(),
         "lr": rate,
     }
+
+
+def step_totals(step: Step, fabric: Fabric) -> dict[Modality, Totals]:
+    """Return what the losses of each modality are divided by: averages over the processes."""
+    modalities = list(step.parts[0])
+    hidden = [[len(masked_places(part[m])[1]) for m in modalities] for part in step.parts]
+    counts = torch.tensor(hidden, dtype=torch.float32).sum(dim=0)
+    if fabric.world_size > 1 and modalities:
+        counts = torch.as_tensor(fabric.all_reduce(counts.to(fabric.device)))
+    rows = {
+        m: sum(x.masks * len(x.lengths) for x in (p[m] for p in step.parts)) for m in modalities
+    }
+    return {m: Totals(float(n), rows[m]) for m, n in zip(modalities, counts, strict=True)}
 
 
 def restore(training: Training, checkpoint: Path) -> int:

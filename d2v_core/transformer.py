@@ -1,10 +1,12 @@
-"""The trunk: post-norm transformer blocks whose every layer can be looked at.
+"""The trunk: transformer blocks whose every layer can be looked at.
 
-A block is x ← norm1(x + attention(x)); t = mlp(x); x ← norm2(x + t). Both the new x (the *residual
-stream*, tap `block_NN.resid`) and t (the *ffn output*, tap `block_NN.ffn`) are kept, because
-data2vec's targets are made of the second and probes look at the first.
+A post-norm block (data2vec, BERT) is x ← norm1(x + attention(x)); t = mlp(x); x ← norm2(x + t). A
+pre-norm block (MAE, BEiT) is x ← x + attention(norm1(x)); t = mlp(norm2(x)); x ← x + t, and a norm
+follows the last one. Both the new x (the *residual stream*, tap `block_NN.resid`) and t (the *ffn
+output*, tap `block_NN.ffn`) are kept, because data2vec's targets are made of the second and probes
+look at the first.
 
-Source: data2vec 2.0, arXiv:2212.07525.
+Source: data2vec 2.0, arXiv:2212.07525; layer scale: arXiv:2103.17239; drop path: arXiv:1603.09382.
 """
 
 from dataclasses import dataclass
@@ -24,10 +26,12 @@ class TrunkStates:
     Attributes:
         residual: the input of block 1, then the output of every block: depth + 1 tensors.
         ffn: every block's MLP output before the skip connection: depth tensors.
+        output: the last residual, normalised where the blocks are pre-norm.
     """
 
     residual: list[Float[Tensor, "batch tokens dim"]]
     ffn: list[Float[Tensor, "batch tokens dim"]]
+    output: Float[Tensor, "batch tokens dim"]
 
 
 def is_eager_faster(x: Tensor) -> bool:
@@ -44,11 +48,13 @@ class Attention(nn.Module):
     Args:
         dim: width of a token; divisible by `heads`.
         heads: number of heads.
+        dropout: of the attention probabilities.
     """
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, *, dropout: float = 0.0) -> None:
         super().__init__()
         self.heads = heads
+        self.dropout = dropout
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
 
@@ -61,13 +67,14 @@ class Attention(nn.Module):
         batch, tokens, dim = x.shape
         qkv = self.qkv(x).view(batch, tokens, 3, self.heads, dim // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each batch, heads, tokens, dim of a head
+        dropout = self.dropout if self.training else 0.0
         if is_eager_faster(x):
             scores = (q * (dim // self.heads) ** -0.5) @ k.transpose(-2, -1)
             scores = scores.float() if bias is None else scores.float() + bias
-            mixed = scores.softmax(dim=-1).to(v.dtype) @ v
+            mixed = F.dropout(scores.softmax(dim=-1), dropout).to(v.dtype) @ v
         else:
             mask = None if bias is None else bias.to(q.dtype)
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.proj(mixed.transpose(1, 2).reshape(batch, tokens, dim))
 
 
@@ -84,39 +91,86 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class Block(nn.Module):
-    """One post-norm block; returns the residual stream and the ffn output."""
+class Branch(nn.Module):
+    """What becomes of attention's or the MLP's output before it is added to the residual stream.
 
-    def __init__(self, config: TrunkConfig) -> None:
+    (batch, tokens, dim) → (batch, tokens, dim): dropout, a learnt factor a channel, and drop path,
+    which leaves the whole branch out for some of the batch.
+
+    Args:
+        config: of the trunk.
+        drop_path: probability to leave the branch out.
+    """
+
+    def __init__(self, config: TrunkConfig, *, drop_path: float) -> None:
         super().__init__()
-        self.attn = Attention(config.dim, config.heads)
+        self.dropout = config.dropout
+        self.drop_path = drop_path
+        scale = config.layer_scale
+        self.scale = None if scale is None else nn.Parameter(torch.full((config.dim,), scale))
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Return what is to be added."""
+        if self.training and self.dropout:
+            x = F.dropout(x, self.dropout)
+        if self.scale is not None:
+            x = x * self.scale
+        if self.training and self.drop_path:
+            kept = torch.rand(len(x), 1, 1, device=x.device) >= self.drop_path
+            x = x * kept / (1 - self.drop_path)
+        return x
+
+
+class Block(nn.Module):
+    """One block, post-norm or pre-norm; returns the residual stream and the ffn output.
+
+    Args:
+        config: of the trunk.
+        drop_path: probability to leave a branch out.
+    """
+
+    def __init__(self, config: TrunkConfig, *, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.norm_first = config.norm_first
+        self.attn = Attention(config.dim, config.heads, dropout=config.attention_dropout)
         self.norm1 = nn.LayerNorm(config.dim, eps=config.norm_eps)
         self.mlp = Mlp(config.dim, config.mlp_ratio * config.dim)
         self.norm2 = nn.LayerNorm(config.dim, eps=config.norm_eps)
+        self.attn_branch = Branch(config, drop_path=drop_path)
+        self.mlp_branch = Branch(config, drop_path=drop_path)
 
     def forward(
         self,
         x: Float[Tensor, "batch tokens dim"],
         bias: Float[Tensor, "#batch #heads #tokens tokens"] | None = None,
     ) -> tuple[Float[Tensor, "batch tokens dim"], Float[Tensor, "batch tokens dim"]]:
-        """Return (output of the block, its MLP output before the skip)."""
-        x = self.norm1(x + self.attn(x, bias))
+        """Return (output of the block, its MLP output before dropout and skip)."""
+        if self.norm_first:
+            x = x + self.attn_branch(self.attn(self.norm1(x), bias))
+            ffn = self.mlp(self.norm2(x))
+            return x + self.mlp_branch(ffn), ffn
+        x = self.norm1(x + self.attn_branch(self.attn(x, bias)))
         ffn = self.mlp(x)
-        return self.norm2(x + ffn), ffn
+        return self.norm2(x + self.mlp_branch(ffn)), ffn
 
 
 class Trunk(nn.Module):
     """A stack of blocks: (batch, tokens, dim) → all layer states.
 
     Args:
-        config: width and heads.
+        config: width and heads, norms and dropouts.
         depth: how many blocks; the config's own depth if None.
+        last: whether its output is what others use, so that a pre-norm stack ends with a norm.
     """
 
-    def __init__(self, config: TrunkConfig, *, depth: int | None = None) -> None:
+    def __init__(self, config: TrunkConfig, *, depth: int | None = None, last: bool = True) -> None:
         super().__init__()
         count = config.depth if depth is None else depth
-        self.blocks = nn.ModuleList(Block(config) for _ in range(count))
+        rates = torch.linspace(0, config.drop_path, count).tolist()
+        self.blocks = nn.ModuleList(Block(config, drop_path=rate) for rate in rates)
+        has_norm = config.norm_first and last
+        self.norm = nn.LayerNorm(config.dim, eps=config.norm_eps) if has_norm else nn.Identity()
+        self.layer_drop = config.layer_drop
         self.apply(init_bert)
 
     def forward(
@@ -124,24 +178,23 @@ class Trunk(nn.Module):
         x: Float[Tensor, "batch tokens dim"],
         bias: Float[Tensor, "#batch #heads #tokens tokens"] | None = None,
     ) -> TrunkStates:
-        """Run every block and keep what each one gave."""
+        """Run every block and keep what each one gave.
+
+        A block that layer drop leaves out gives its own input, and an ffn output of 0.
+        """
         residual, ffn = [x], []
         for block in self.blocks:
-            x, t = block(x, bias)
+            if self.training and self.layer_drop and float(torch.rand(())) < self.layer_drop:
+                t = torch.zeros_like(x)
+            else:
+                x, t = block(x, bias)
             residual.append(x)
             ffn.append(t)
-        return TrunkStates(residual, ffn)
+        return TrunkStates(residual, ffn, self.norm(x))
 
 
-def padding_bias(
-    valid: Bool[Tensor, "batch tokens"],
-) -> Float[Tensor, "batch 1 1 tokens"] | None:
-    """Return the attention bias that hides padding, or None where there is no padding to hide.
-
-    The fast path matters: without a bias the fused kernels need not read one.
-    """
-    if bool(valid.all()):
-        return None
+def padding_bias(valid: Bool[Tensor, "batch tokens"]) -> Float[Tensor, "batch 1 1 tokens"]:
+    """Return the attention bias that hides padding: −inf at keys that are not valid."""
     bias = torch.zeros(valid.shape, device=valid.device)
     return bias.masked_fill(~valid, float("-inf"))[:, None, None, :]
 

@@ -37,13 +37,17 @@ def shared_file():
 def smallest(name="shared-pairs-50", **settings):
     """Return a preset shrunk until a step takes milliseconds."""
     config = preset(name)
+    small = {
+        m: dataclasses.replace(x, target=dataclasses.replace(x.target, layers=2))
+        for m in config.modalities
+        if (x := config.of(m))
+    }
     return dataclasses.replace(
         config,
+        **{**small, **settings},
         trunk=dataclasses.replace(config.trunk, dim=32, depth=2, prenet_depth=1, heads=2),
-        teacher=dataclasses.replace(config.teacher, target_layers=2),
         optim=dataclasses.replace(config.optim, steps=6, batch=4, warmup_steps=2),
         pairs=dataclasses.replace(config.pairs, batch=4, dim=16),
-        **settings,
     )
 
 

@@ -1,11 +1,13 @@
 """From items to padded, augmented, masked batches.
 
-Every batch is a function of (seed, step, rank) alone. That is what makes a resumed run continue bit
-for bit, whatever the number of workers, without any generator being saved.
+What is drawn for an item is a function of the seed and of the item's place in the endless sequence
+of items alone. That is why a resumed run continues bit for bit without any generator being saved,
+and why it does not matter over how many processes and parts a step is spread.
 """
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,19 +15,24 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from d2v_core.config import ByteConfig, ImageConfig, MelConfig, RunConfig
-from d2v_core.data.audio import decode_audio, mel_spectrogram
+from d2v_core.config import RunConfig
+from d2v_core.data.audio import SAMPLE_RATE_HZ, decode_audio, mel_spectrogram
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.items import Item
 from d2v_core.data.text import decode_text
-from d2v_core.errors import InputError, MediaError
-from d2v_core.masking import block_masks
+from d2v_core.data.vocabulary import vocabulary
+from d2v_core.errors import ConfigError, InputError, MediaError
+from d2v_core.inputs import Inputs, with_mask
+from d2v_core.masking import Generators, draw_masks, uniform
 from d2v_core.modality import Modality
-from d2v_core.model import Inputs, tokens_of
+from d2v_core.modality_config import ImageConfig, MelConfig, TextConfig, WaveConfig
+from d2v_core.model import tokens_of
 
 CACHE_BYTES = 2 << 30
 HOP_SECONDS = 0.01
+MOST_WORDS = 100_000  # of one text; a training crop is much shorter
+HEARD_BY_A_TOKEN = 400  # samples
 
 
 def seeded(*key: object) -> torch.Generator:
@@ -38,7 +45,8 @@ def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
     """Decode one item into what a batch is made of, before augmentation and padding.
 
     Returns:
-        A picture (3, side, side), a log-mel spectrogram (frames, bins) or bytes (count,).
+        A picture (3, side, side), a log-mel spectrogram (frames, bins), samples (count,) or entries
+        of the vocabulary (count,).
 
     Raises:
         MediaError: with the reason, if the item cannot be decoded.
@@ -49,13 +57,28 @@ def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
         case MelConfig() as mel:
             samples = decode_audio(item.file, first_seconds=mel.max_frames * HOP_SECONDS)
             return mel_spectrogram(samples, mel_bins=mel.bins)[: mel.max_frames]
-        case ByteConfig() as text:
-            data = decode_text(item.source).encode()[: text.max_bytes]
-            return torch.tensor(list(data), dtype=torch.long)
+        case WaveConfig() as wave:
+            return wave_tensor(item, wave)
+        case TextConfig() as text:
+            words = vocabulary(text.vocabulary).encode(decode_text(item.source))
+            return torch.tensor(words[:MOST_WORDS], dtype=torch.long)
+
+
+def wave_tensor(item: Item, config: WaveConfig) -> Float[Tensor, " samples"]:
+    """Return the samples of a recording, normalised as a whole if the settings say so.
+
+    Raises:
+        MediaError: if it cannot be decoded or is too short for a single token.
+    """
+    seconds = config.max_samples / SAMPLE_RATE_HZ
+    samples = torch.as_tensor(decode_audio(item.file, first_seconds=seconds))[: config.max_samples]
+    if len(samples) < HEARD_BY_A_TOKEN:
+        raise MediaError(f"lasts {len(samples)} samples; a token hears {HEARD_BY_A_TOKEN}")
+    return F.layer_norm(samples, samples.shape) if config.normalise else samples
 
 
 class Collator:
-    """Pads the tensors of one modality into a batch, and augments it in training.
+    """Pads the tensors of one modality into a batch; in training it augments and masks.
 
     Args:
         config: of the run.
@@ -64,68 +87,84 @@ class Collator:
 
     def __init__(self, config: RunConfig, modality: Modality) -> None:
         self.config = config.of(modality)
-        self.tokens = tokens_of(config, modality)
+        self.tokens = tokens_of(self.config, config.trunk.dim)
 
     def __call__(
-        self, tensors: Sequence[Tensor], *, generator: torch.Generator | None = None
+        self, tensors: Sequence[Tensor], *, generators: Generators | None = None
     ) -> Inputs:
-        """Return a batch, padded to its longest item; with a generator also augmented."""
+        """Return a batch, padded to its longest item.
+
+        Args:
+            tensors: from `item_tensor`.
+            generators: one an item, to augment it; None leaves it as it is.
+        """
         if isinstance(self.config, ImageConfig):
             values = torch.stack(list(tensors))
+            if generators is not None:
+                values = random_crops(values, self.config.smallest_crop, generators=generators)
             lengths = torch.full((len(tensors),), values.shape[-1])
-            if generator is not None:
-                values = random_crops(values, self.config.smallest_crop, generator=generator)
         else:
-            if isinstance(self.config, MelConfig) and generator is not None:
-                crop = self.config.train_frames
-                tensors = [random_window(x, crop, generator=generator) for x in tensors]
-            lengths = torch.tensor([len(x) for x in tensors])
-            multiple = self.config.patch_frames if isinstance(self.config, MelConfig) else 1
+            longest, multiple = self._sizes(is_training=generators is not None)
+            starts = [0] * len(tensors)
+            if generators is not None:
+                starts = [
+                    window_start(len(x), longest, generator=g)
+                    for x, g in zip(tensors, generators, strict=True)
+                ]
+            cut = [x[a : a + longest] for x, a in zip(tensors, starts, strict=True)]
+            lengths = torch.tensor([len(x) for x in cut])
             width = -(-int(lengths.max()) // multiple) * multiple
-            values = torch.stack([_pad(x, width) for x in tensors])
+            values = torch.stack([_pad(x, width) for x in cut])
         width = values.shape[1]
         return Inputs(values, self.tokens.token_lengths(lengths), self.tokens.grid_of(width))
 
-    def masked(self, tensors: Sequence[Tensor], *, generator: torch.Generator) -> Inputs:
+    def masked(self, tensors: Sequence[Tensor], *, generators: Generators) -> Inputs:
         """Return an augmented batch with M masks an item."""
-        inputs = self(tensors, generator=generator)
-        lengths = inputs.lengths.repeat_interleave(self.config.mask.masks)
-        mask = block_masks(lengths, inputs.grid, self.config.mask, generator=generator)
-        return Inputs(inputs.values, inputs.lengths, inputs.grid, mask)
+        inputs = self(tensors, generators=generators)
+        mask = draw_masks(inputs.lengths, inputs.grid, self.config.mask, generators=generators)
+        return with_mask(inputs, mask)
+
+    def _sizes(self, *, is_training: bool) -> tuple[int, int]:
+        """Return the longest input, and the number that every batch's width is a multiple of."""
+        match self.config:
+            case MelConfig() as mel:
+                return mel.train_frames if is_training else mel.max_frames, mel.patch_frames
+            case WaveConfig() as wave:
+                return wave.train_samples if is_training else wave.max_samples, 1
+            case TextConfig() as text:
+                return text.max_tokens, 1
+            case ImageConfig():
+                raise AssertionError("pictures have no length")
 
 
 def _pad(x: Tensor, width: int) -> Tensor:
     return F.pad(x, (0, 0) * (x.dim() - 1) + (0, width - len(x)))
 
 
-def random_window(
-    x: Float[Tensor, "frames bins"], frames: int, *, generator: torch.Generator
-) -> Float[Tensor, "cropped bins"]:
-    """Cut a window of at most `frames` frames at a random place."""
-    spare = max(len(x) - frames, 0)
-    start = int(torch.randint(spare + 1, (), generator=generator))
-    return x[start : start + frames]
+def window_start(length: int, longest: int, *, generator: torch.Generator) -> int:
+    """Return where a window of at most `longest` begins, anywhere in the item."""
+    return int(torch.randint(max(length - longest, 0) + 1, (), generator=generator))
 
 
 def random_crops(
-    images: Float[Tensor, "items 3 side side"], smallest: float, *, generator: torch.Generator
+    images: Float[Tensor, "items 3 side side"], smallest: float, *, generators: Generators
 ) -> Float[Tensor, "items 3 side side"]:
     """Crop each picture to a random part, resize it back, mirror half of them.
 
     Args:
         images: square pictures.
         smallest: least share of the area that is kept; the aspect ratio varies from 3/4 to 4/3.
-        generator: source of randomness.
+        generators: one a picture.
     """
-    items = len(images)
-    area = smallest + (1 - smallest) * torch.rand(items, generator=generator)
-    ratio = ((torch.rand(items, generator=generator) * 2 - 1) * 0.2877).exp()  # log(4/3)
+    random = uniform(generators, 5)
+    area = smallest + (1 - smallest) * random[:, 0]
+    ratio = ((random[:, 1] * 2 - 1) * 0.2877).exp()  # log(4/3)
     width = (area * ratio).sqrt().clamp(max=1)
     height = (area / ratio).sqrt().clamp(max=1)
-    across = (torch.rand(items, generator=generator) * 2 - 1) * (1 - width)
-    down = (torch.rand(items, generator=generator) * 2 - 1) * (1 - height)
-    mirror = (torch.rand(items, generator=generator) < 0.5).float() * -2 + 1
-    theta = torch.zeros(items, 2, 3)
+    across = (random[:, 2] * 2 - 1) * (1 - width)
+    down = (random[:, 3] * 2 - 1) * (1 - height)
+    mirror = (random[:, 4] < 0.5).float() * -2 + 1
+    theta = torch.zeros(len(images), 2, 3)
     theta[:, 0, 0], theta[:, 0, 2] = width * mirror, across
     theta[:, 1, 1], theta[:, 1, 2] = height, down
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
@@ -164,7 +203,19 @@ class ItemCache:
         return tensor
 
 
-class TrainSteps(Dataset[tuple[dict[Modality, Inputs], dict[Modality, Inputs] | None]]):
+class Step(NamedTuple):
+    """What one process sees in one optimiser step.
+
+    Attributes:
+        parts: masked batches by modality, whose gradients are added up.
+        paired: inputs whose rows belong together, if the run uses pairs.
+    """
+
+    parts: list[dict[Modality, Inputs]]
+    paired: dict[Modality, Inputs] | None
+
+
+class TrainSteps(Dataset[Step]):
     """What every training step sees, by its number.
 
     Each modality draws its own items in its own order, so that the masked objectives learn nothing
@@ -195,36 +246,61 @@ class TrainSteps(Dataset[tuple[dict[Modality, Inputs], dict[Modality, Inputs] | 
             m: Collator(config, m) for m in config.modalities
         }
         self.cache = ItemCache(config)
+        self.batch = share_of(config.optim.batch, world, "optim.batch")
+        if self.batch % config.optim.accumulate:
+            raise ConfigError(
+                f"the {self.batch} items that a process has of optim.batch do not divide into "
+                f"optim.accumulate={config.optim.accumulate} parts"
+            )
+        self.pair_batch = share_of(config.pairs.batch, world, "pairs.batch") if self.pairs else 0
 
     def __len__(self) -> int:
         return self.config.optim.steps
 
-    def __getitem__(
-        self, step: int
-    ) -> tuple[dict[Modality, Inputs], dict[Modality, Inputs] | None]:
-        """Return the masked batch of every modality, and the batch of pairs if the run has any."""
+    def __getitem__(self, step: int) -> Step:
+        """Return the batches of a step; the first is 0."""
+        size = self.batch // self.config.optim.accumulate
+        places = self._places(self.batch, step)
+        parts = [self._masked(places[n : n + size]) for n in range(0, self.batch, size)]
+        return Step(parts, self._paired(self._places(self.pair_batch, step)))
+
+    def _masked(self, places: range) -> dict[Modality, Inputs]:
         masked: dict[Modality, Inputs] = {}
-        if self.config.objective != "none":
-            for modality, items in self.items.items():
-                chosen = self._chosen(len(items), self.config.optim.batch, step, modality)
+        for modality, items in self.items.items():
+            if self.config.of(modality).objective is not None:
+                chosen = [shuffled_index(n, len(items), self.config.seed, modality) for n in places]
                 masked[modality] = self.collators[modality].masked(
                     [self.cache(items[i]) for i in chosen],
-                    generator=seeded(self.config.seed, "batch", modality, step, self.rank),
+                    generators=[seeded(self.config.seed, modality, n) for n in places],
                 )
+        return masked
+
+    def _paired(self, places: range) -> dict[Modality, Inputs] | None:
         if not self.pairs:
-            return masked, None
-        rows = self._chosen(len(self.pairs), self.config.pairs.batch, step, "pairs")
-        generator = seeded(self.config.seed, "pairs", step, self.rank)
+            return None
+        rows = [shuffled_index(n, len(self.pairs), self.config.seed, "pairs") for n in places]
         paired: dict[Modality, Inputs] = {}
         for modality, collate in self.collators.items():
             tensors = [self.cache(self.pairs[row][modality]) for row in rows]
-            paired[modality] = collate(tensors, generator=generator)
-        return masked, paired
+            generators = [seeded(self.config.seed, "pairs", modality, n) for n in places]
+            paired[modality] = collate(tensors, generators=generators)
+        return paired
 
-    def _chosen(self, count: int, batch: int, step: int, stream: str) -> list[int]:
-        """Return this process's indices of a step: a walk through one permutation an epoch."""
+    def _places(self, batch: int, step: int) -> range:
+        """Return this process's part of a step in the endless sequence of items."""
         start = (step * self.world + self.rank) * batch
-        return [shuffled_index(start + n, count, self.config.seed, stream) for n in range(batch)]
+        return range(start, start + batch)
+
+
+def share_of(batch: int, world: int, name: str) -> int:
+    """Return how many items of a step one process has.
+
+    Raises:
+        ConfigError: if the batch does not divide into as many parts as there are processes.
+    """
+    if batch % world:
+        raise ConfigError(f"{name}={batch} does not divide among {world} processes")
+    return batch // world
 
 
 _permutations: dict[tuple[object, ...], Int[Tensor, " items"]] = {}

@@ -3,8 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from d2v_core.config import MelConfig
 from d2v_core.modalities.positions import sincos_grid
+from d2v_core.modality_config import MelConfig
 
 
 class MelTokens(nn.Module):
@@ -17,14 +17,12 @@ class MelTokens(nn.Module):
     """
 
     extra_tokens = 1
-    """CLS tokens in front."""
 
     def __init__(self, config: MelConfig, dim: int) -> None:
         super().__init__()
-        self.patch_frames = config.patch_frames
+        self.patch = (config.patch_frames, config.patch_bins)
         self.columns = config.bins // config.patch_bins
-        patch = (config.patch_frames, config.patch_bins)
-        self.proj = nn.Conv2d(1, dim, kernel_size=patch, stride=patch)
+        self.proj = nn.Conv2d(1, dim, kernel_size=self.patch, stride=self.patch)
         nn.init.xavier_uniform_(self.proj.weight.view(dim, -1))
         rows = config.max_frames // config.patch_frames
         self.positions: Tensor
@@ -32,15 +30,27 @@ class MelTokens(nn.Module):
 
     def token_lengths(self, lengths: Int[Tensor, " items"]) -> Int[Tensor, " items"]:
         """Return the tokens of sounds of so many frames; a patch that is begun counts."""
-        return (lengths + self.patch_frames - 1) // self.patch_frames * self.columns
+        frames = self.patch[0]
+        return (lengths + frames - 1) // frames * self.columns
 
     def grid_of(self, width: int) -> tuple[int, ...]:
         """Return (rows, columns) of the tokens of a batch `width` frames long."""
-        return width // self.patch_frames, self.columns
+        return width // self.patch[0], self.columns
 
-    def forward(
+    def patches(
+        self, values: Float[Tensor, "batch frames bins"]
+    ) -> Float[Tensor, "batch tokens pixels"]:
+        """Return the values of every patch."""
+        return nn.functional.unfold(values[:, None], self.patch, stride=self.patch).transpose(1, 2)
+
+    def features(
         self, values: Float[Tensor, "batch frames bins"]
     ) -> Float[Tensor, "batch tokens dim"]:
-        """Return the tokens with their positions."""
-        tokens = self.proj(values[:, None]).flatten(2).transpose(1, 2)
-        return tokens + self.positions[: tokens.shape[1]]
+        """Return the tokens without their positions."""
+        return self.proj(values[:, None]).flatten(2).transpose(1, 2)
+
+    def placed(
+        self, features: Float[Tensor, "batch tokens dim"]
+    ) -> Float[Tensor, "batch tokens dim"]:
+        """Add the fixed positions."""
+        return features + self.positions[: features.shape[1]]

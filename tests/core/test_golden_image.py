@@ -10,17 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from d2v_core.config import (
-    DecoderConfig,
-    ImageConfig,
-    MaskConfig,
-    RunConfig,
-    TeacherConfig,
-    TrunkConfig,
-)
+from d2v_core.config import RunConfig, TeacherConfig, TrunkConfig
+from d2v_core.inputs import Inputs, with_mask
 from d2v_core.learner import Learner
-from d2v_core.masking import visible_tokens
-from d2v_core.model import Inputs
+from d2v_core.modality_config import ConvDecoderConfig, ImageConfig, MaskConfig, TargetConfig
 from d2v_core.teacher import Teacher
 
 ROWS = 6
@@ -29,12 +22,13 @@ CONFIG = RunConfig(
         size=32,
         patch=4,
         mask=MaskConfig(ratio=0.8, length=3, adjust=0.07, inverse=True, masks=3),
-        decoder=DecoderConfig(layers=3, kernel=3, width=32, groups=16, noise_std=0.0),
+        decoder=ConvDecoderConfig(layers=3, kernel=3, width=32, groups=16, noise_std=0.0),
         # The reference sums over rows, we average: 0.01 there is 0.01 · rows here.
         cls_weight=0.01 * ROWS,
+        target=TargetConfig(layers=3, average="layer"),
     ),
     trunk=TrunkConfig(dim=32, depth=4, prenet_depth=2, heads=4),
-    teacher=TeacherConfig(target_layers=3, ema_decay_start=0.9, ema_decay_end=0.9),
+    teacher=TeacherConfig(ema_decay_start=0.9, ema_decay_end=0.9),
 )
 ACTIVATIONS = {"rtol": 0, "atol": 2e-5}
 
@@ -90,12 +84,12 @@ def teacher(golden, learner):
 @pytest.fixture
 def inputs(golden):
     mask = golden["input.precomputed_mask"].bool()
-    return Inputs(golden["input.source"], torch.tensor([64, 64]), (8, 8), mask)
+    return with_mask(Inputs(golden["input.source"], torch.tensor([64, 64]), (8, 8)), mask)
 
 
 def test_every_layer_of_the_whole_picture(golden, learner, inputs):
     student = learner.student
-    states = student.encode("image", student.embed("image", inputs), inputs.valid)
+    states = student.encode("image", student.embed("image", inputs), inputs)
 
     torch.testing.assert_close(states.residual[-1], golden["features.x"], **ACTIVATIONS)
     for number, ffn in enumerate(states.ffn):
@@ -105,20 +99,22 @@ def test_every_layer_of_the_whole_picture(golden, learner, inputs):
 def test_every_layer_of_the_masked_picture(golden, learner, inputs):
     """The reference keeps visible tokens in an arbitrary order; ours is that of reading."""
     student, ids = learner.student, golden["mask.ids_keep"]
-    visible = visible_tokens(inputs.mask, torch.full((ROWS,), 64))
-    torch.testing.assert_close(visible.ids, ids.sort(dim=1).values)
-    encoded = student.encode_visible("image", student.embed("image", inputs), visible)
+    torch.testing.assert_close(inputs.visible.ids, ids.sort(dim=1).values)
+    states = student.encode_visible("image", student.embed("image", inputs), inputs)
+    encoded = states.output
     order = ids.argsort(dim=1)[..., None].expand(-1, -1, 32)
     theirs = golden["student.block3.out"]
     expected = torch.cat([theirs[:, :1], theirs[:, 1:].gather(1, order)], dim=1)
 
     torch.testing.assert_close(encoded, expected, **ACTIVATIONS)
-    predicted = learner.objectives["image"].decoder(encoded[:, 1:], visible, (8, 8))
-    torch.testing.assert_close(predicted, golden["decoder.pred"], **ACTIVATIONS)
+    predicted = learner.objectives["image"].decoder(encoded[:, 1:], inputs)
+    torch.testing.assert_close(predicted, golden["decoder.pred"][inputs.mask], **ACTIVATIONS)
 
 
 def test_targets(golden, learner, teacher, inputs):
-    target, _ = learner.objectives["image"].targets(teacher.model, inputs)
+    target, _ = learner.objectives["image"].targets(
+        teacher.model, learner.student.embed("image", inputs), inputs
+    )
 
     torch.testing.assert_close(target, golden["target.y"], **ACTIVATIONS)
 
@@ -151,9 +147,11 @@ def test_the_teacher_after_three_steps(golden, learner, teacher, inputs):
 
 def test_the_comparison_can_fail(golden, learner, teacher, inputs):
     """The control: with one layer more in the average, targets are others."""
-    other = dataclasses.replace(
-        CONFIG, teacher=dataclasses.replace(CONFIG.teacher, target_layers=4)
+    image = dataclasses.replace(CONFIG.image, target=TargetConfig(layers=4, average="layer"))
+    other = Learner(dataclasses.replace(CONFIG, image=image))
+    teacher.model.config = other.config
+    target, _ = other.objectives["image"].targets(
+        teacher.model, learner.student.embed("image", inputs), inputs
     )
-    target, _ = Learner(other).objectives["image"].targets(teacher.model, inputs)
 
     assert (target - golden["target.y"]).abs().max() > 0.1

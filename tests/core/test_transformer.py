@@ -59,10 +59,6 @@ def test_padding_changes_nothing():
         torch.testing.assert_close(a, b[:, :6])
 
 
-def test_without_padding_there_is_no_bias():
-    assert padding_bias(torch.ones(2, 3, dtype=torch.bool)) is None
-
-
 def test_layer_zero_is_the_input_and_there_is_one_state_a_block():
     trunk, x = Trunk(CONFIG), torch.randn(2, 4, 32)
     states = trunk(x)
