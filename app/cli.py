@@ -100,9 +100,9 @@ def data_check(
 
 @app.command()
 def train(
-    data: Annotated[Path, typer.Argument(help="A data folder.")],
+    data: Annotated[list[Path], typer.Argument(help="A data folder, or several.")],
     out: Annotated[Path, typer.Option(help="The run folder.")],
-    preset: Annotated[str, typer.Option(help="SIZE, ARM or SIZE-ARM, see below.")] = "tiny",
+    preset: Annotated[str, typer.Option(help="SIZE-OBJECTIVE-ARM, see below.")] = "tiny",
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, masks and order.")] = None,
     settings: Annotated[
@@ -116,14 +116,17 @@ def train(
 
     Example: d2v train data/aviary --preset shared-pairs-50 --out runs/paired
 
-    Sizes: tiny, small. Arms: separate, shared, shared-pairs-P, contrastive, shuffled-P, random
-    (P in per cent of the pairs). On many devices: torchrun --nproc-per-node 8 -m app.cli train …
+    Sizes: tiny (minutes on two cores), small, base-image, base-audio, base-text (as published).
+    Objectives: data2vec2, data2vec, reconstruct, hubert. Arms: separate, shared, shared-pairs-P,
+    latent-P, contrastive, shuffled-P, random (P in per cent of the pairs). Each part of a preset
+    may be left out: tiny, shared-pairs-25, small-reconstruct. A modality is left out by --set
+    text=none. On many devices: torchrun --nproc-per-node 8 -m app.cli train …
     """
     from d2v_core.config import override
-    from d2v_core.data.folder import read_folder
+    from d2v_core.data.folder import read_folders
     from d2v_core.errors import ConfigError
     from d2v_core.presets import preset as preset_of
-    from d2v_core.train import train as run_training
+    from d2v_core.rounds import train_rounds
 
     parts = [part.partition("=") for part in settings or []]
     chosen = {name: value for name, _, value in parts}
@@ -132,9 +135,9 @@ def train(
     chosen |= {"optim.steps": str(steps)} if steps is not None else {}
     chosen |= {"seed": str(seed)} if seed is not None else {}
     config = override(preset_of(preset), chosen)
-    folder = read_folder(data)
+    folder = read_folders(data)
     with training_progress() as report:
-        last = run_training(folder, config, out, resume=resume, workers=workers, report=report)
+        last = train_rounds(folder, config, out, resume=resume, workers=workers, report=report)
     say(f"{last} is complete")
 
 

@@ -8,8 +8,8 @@ by their label. A single Parquet file that holds the media themselves is accepte
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from d2v_core.data.class_folders import read_class_folders
@@ -29,6 +29,7 @@ __all__ = [
     "Problem",
     "Split",
     "read_folder",
+    "read_folders",
     "scan_folder",
 ]
 
@@ -92,6 +93,30 @@ def read_folder(root: Path) -> DataFolder:
         f" (and {count - 1} more {'problem' if count == 2 else 'problems'})" if count > 1 else ""
     )
     raise InputError(f"nothing in {root} can be used: {first.file}: {first.reason}{others}")
+
+
+def read_folders(roots: Sequence[Path]) -> DataFolder:
+    """Return the items of several data folders as those of one.
+
+    Ids then begin with the name of their folder, so that no rows become a pair by chance.
+
+    Raises:
+        InputError: as `read_folder`, or if two folders have the same name.
+    """
+    folders = [read_folder(root) for root in roots]
+    if len(folders) == 1:
+        return folders[0]
+    names = [folder.root.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        raise InputError(f"folders must differ in their names, got {', '.join(names)}")
+    items = tuple(
+        replace(item, id=f"{name}/{item.id}")
+        for name, folder in zip(names, folders, strict=True)
+        for item in folder.items
+    )
+    digest = hashlib.sha256("".join(folder.fingerprint for folder in folders).encode())
+    problems = tuple(problem for folder in folders for problem in folder.problems)
+    return DataFolder(folders[0].root.parent, items, problems, digest.hexdigest())
 
 
 def scan_folder(root: Path) -> DataFolder:

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from d2v_core.data.folder import read_folder
+from d2v_core.data.folder import read_folder, read_folders
 from d2v_core.data.splits import write_splits
 from d2v_core.errors import InputError
 
@@ -270,3 +270,26 @@ def test_a_parquet_file_that_cannot_be_unpacked_says_why(tmp_path):
         with pytest.raises(InputError, match=reason):
             read_folder(tmp_path / f"{name}.parquet")
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"way-unpacked"}
+
+
+def test_several_folders_are_read_as_one_without_new_pairs(tmp_path):
+    """Both have an item "a": they are told apart by their folder, and never become a pair."""
+    write(tmp_path / "pictures" / "metadata.csv", "image_file_name,split\na.png,train\n")
+    (tmp_path / "pictures" / "a.png").write_bytes(png())
+    write(tmp_path / "sounds" / "metadata.csv", "audio_file_name,split\na.wav,test\n")
+    (tmp_path / "sounds" / "a.wav").write_bytes(wav())
+    both = [tmp_path / "pictures", tmp_path / "sounds"]
+    folder = read_folders(both)
+
+    assert ids(folder) == [("pictures/a", "image"), ("sounds/a", "audio")]
+    assert folder.pairs("image", "audio") == []
+    assert folder.items[1].split == "test"
+    assert read_folders(both[:1]) == read_folder(both[0])
+    assert folder.fingerprint != read_folders(both[::-1]).fingerprint
+
+
+def test_folders_of_one_name_are_refused(tmp_path):
+    for parent in ("x", "y"):
+        write(tmp_path / parent / "data" / "metadata.csv", "text\nHello.\n")
+    with pytest.raises(InputError, match="folders must differ in their names, got data, data"):
+        read_folders([tmp_path / "x" / "data", tmp_path / "y" / "data"])
