@@ -76,18 +76,20 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, TextColumn("{task.fields[left]} left"), console=console)
     task = bar.add_task("Training", left="?")
-    shown = 0
+    shown, stage = 0, ""
 
     def report(now: "TrainingProgress") -> None:
-        nonlocal shown
+        nonlocal shown, stage
         left = f"{now.seconds_left / 60:.1f} min"
-        text = describe(now.numbers)
+        text = "  ".join(part for part in (now.stage, describe(now.numbers)) if part)
+        if now.stage != stage:
+            shown, stage = 0, now.stage
         if console.is_terminal:
             bar.update(task, completed=now.step, total=now.steps, description=text, left=left)
         elif 24 * now.step // now.steps > shown or now.step == 1:
             shown = 24 * now.step // now.steps
             console.print(
-                f"step {now.step} of {now.steps}  {text}  {left} left",
+                f"{'step ' if now.numbers else ''}{now.step} of {now.steps}  {text}  {left} left",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -101,7 +103,7 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
 
 def describe(numbers: dict[str, float]) -> str:
     """Return the numbers of a training in one line."""
-    parts = [f"loss {numbers['loss']:.2f}"]
+    parts = [f"loss {numbers['loss']:.2f}"] if "loss" in numbers else []
     for modality in MODALITIES:
         rank, knn = (numbers.get(f"{modality}/{name}") for name in ("effective_rank", "knn"))
         if rank is not None:

@@ -208,6 +208,11 @@ class RunConfig:
                 f"{modality}.target.layers={layers}, but the trunk has depth={self.trunk.depth} "
                 "blocks; choose 1 <= target.layers <= depth",
             )
+        if self.audio is not None and (layer := self.audio.clusters.layer) is not None:
+            require(
+                0 <= layer <= self.trunk.depth,
+                f"audio.clusters.layer={layer}, but the trunk has depth={self.trunk.depth} blocks",
+            )
         require(
             self.pairs.fraction > 0
             or self.optim.steps == 0

@@ -7,9 +7,10 @@ RUN/
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,7 +18,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from d2v_core.config import RunConfig
+from d2v_core.data.audio import SAMPLE_RATE_HZ
 from d2v_core.errors import CheckpointError, InputError
+from d2v_core.inputs import Inputs
+from d2v_core.modality_config import ClusterConfig, MelConfig, WaveConfig
 
 NO_LABEL = -1
 """Stands where a token has no label; such tokens are not predicted."""
@@ -25,7 +30,33 @@ NO_LABEL = -1
 TOLERANCE_SECONDS = 0.1
 """How much the lengths of a recording and of its labels may differ."""
 
+MEL_HOP_SECONDS = 0.01
+"""From one frame of a spectrogram to the next."""
+
 _PREFIX = "item/"  # no id can then be mistaken for the file's own entries
+
+
+class Clock(NamedTuple):
+    """How a front end for sound counts time.
+
+    Attributes:
+        unit_seconds: from one entry of its input to the next, samples or frames of a spectrogram.
+        token_seconds: from one token to the next; those of one time step count as one.
+        longest_seconds: how much of a recording it hears at most.
+    """
+
+    unit_seconds: float
+    token_seconds: float
+    longest_seconds: float
+
+
+def clock_of(config: MelConfig | WaveConfig) -> Clock:
+    """Return how a front end counts time."""
+    if isinstance(config, WaveConfig):
+        unit, stride, longest = 1 / SAMPLE_RATE_HZ, 320, config.max_samples
+    else:
+        unit, stride, longest = MEL_HOP_SECONDS, config.patch_frames, config.max_frames
+    return Clock(unit, unit * stride, unit * longest)
 
 
 @dataclass(frozen=True)
@@ -67,6 +98,31 @@ class Labels:
         found = labels[places.clamp(max=len(labels) - 1)].long()
         return torch.where(places < len(labels), found, NO_LABEL)
 
+    def of_batch(
+        self, ids: Sequence[str], starts: Sequence[int], inputs: Inputs, clock: Clock
+    ) -> Int[Tensor, "items tokens"]:
+        """Return the labels of a batch; all tokens of a time step have the label of the step.
+
+        Args:
+            ids: of the items.
+            starts: where each was cut, in entries of the input.
+            inputs: the batch; padding gets NO_LABEL.
+            clock: of the front end.
+        """
+        steps = inputs.grid[0]
+        rows = [
+            self.of_tokens(
+                item_id,
+                tokens=steps,
+                token_seconds=clock.token_seconds,
+                start_seconds=start * clock.unit_seconds,
+            )
+            for item_id, start in zip(ids, starts, strict=True)
+        ]
+        labels = torch.stack(rows).repeat_interleave(inputs.tokens // steps, dim=1)
+        padding = torch.arange(inputs.tokens) >= inputs.lengths[:, None]
+        return labels.masked_fill(padding, NO_LABEL)
+
     def check_length(self, item_id: str, seconds: float) -> None:
         """Refuse labels that do not last as long as their recording.
 
@@ -88,6 +144,21 @@ class Labels:
                 "start a new run"
             )
         return self.sequences[item_id]
+
+
+def cluster_settings(config: RunConfig) -> ClusterConfig | None:
+    """Return how a run's sounds are clustered; None if it predicts no clusters."""
+    audio = config.audio
+    return audio.clusters if audio is not None and audio.objective == "hubert" else None
+
+
+def labels_of(run: Path, config: RunConfig) -> Labels | None:
+    """Return the labels of a run; None if it predicts no clusters.
+
+    Raises:
+        CheckpointError: if they are missing or cannot be read.
+    """
+    return None if cluster_settings(config) is None else read_labels(run)
 
 
 def labels_file(run: Path) -> Path:

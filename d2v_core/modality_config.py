@@ -6,6 +6,7 @@ ModalityConfig                            what all have in common
 └── TextConfig                            texts: bytes, or tokens of a published vocabulary
       ├── mask: MaskConfig
       ├── target: TargetConfig            what of the teacher is predicted
+      ├── clusters: ClusterConfig         sounds only: what HuBERT predicts
       └── decoder: ConvDecoderConfig or TransformerDecoderConfig
 """
 
@@ -142,6 +143,45 @@ DecoderConfig = Annotated[ConvDecoderConfig | TransformerDecoderConfig, Discrimi
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterConfig:
+    """The clusters of sound that HuBERT predicts; other objectives have none."""
+
+    source: Literal["mfcc", "layer"] = "layer"
+    """MFCC, or a layer of a first round, which is trained on clusters of MFCC."""
+
+    count: int = 500
+    """Clusters, which are the classes to tell apart."""
+
+    layer: int | None = None
+    """Block of the first round whose output is clustered; None takes the middle one."""
+
+    first_count: int = 100
+    """Clusters of the first round."""
+
+    first_steps: int | None = None
+    """Optimiser steps of the first round; None gives it as many as the last."""
+
+    share: float = 1.0
+    """Of the training recordings, that k-means is fitted on; all of them are labelled."""
+
+    starts: int = 20
+    """Times that k-means starts, to go on from the best; fewer are faster."""
+
+    dim: int = 256
+    """Width of the class vectors."""
+
+    def __post_init__(self) -> None:
+        require(
+            self.count >= 2 and self.first_count >= 2,
+            f"clusters must be at least 2, got count={self.count} and "
+            f"first_count={self.first_count}",
+        )
+        require(0 < self.share <= 1, f"share must lie above 0 and up to 1, got {self.share}")
+        require(self.starts >= 1, f"starts must be at least 1, got {self.starts}")
+        require(self.dim >= 1, f"dim of the class vectors must be at least 1, got {self.dim}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModalityConfig:
     """What every modality has."""
 
@@ -217,6 +257,8 @@ class MelConfig(ModalityConfig):
     max_frames: int = 1008
     """Longest input at all, in frames; longer sounds are cut to their first part."""
 
+    clusters: ClusterConfig = field(default_factory=ClusterConfig)
+
     cls_weight: float = 0.1
 
     def __post_init__(self) -> None:
@@ -269,6 +311,8 @@ class WaveConfig(ModalityConfig):
 
     max_samples: int = 320_000
     """Longest input at all, in samples; longer sounds are cut to their first part."""
+
+    clusters: ClusterConfig = field(default_factory=ClusterConfig)
 
     alibi: bool = True
 

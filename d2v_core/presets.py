@@ -25,6 +25,7 @@ from collections.abc import Callable
 from d2v_core.base_presets import BASE
 from d2v_core.config import OptimConfig, RunConfig, TeacherConfig, TrunkConfig
 from d2v_core.errors import ConfigError
+from d2v_core.hubert_presets import hubert
 from d2v_core.modality import MODALITIES
 from d2v_core.modality_config import (
     ConvDecoderConfig,
@@ -137,6 +138,7 @@ SIZES: dict[str, Callable[[], RunConfig]] = {"tiny": _tiny, "small": _small, **B
 OBJECTIVES: dict[str, Callable[[RunConfig], RunConfig]] = {
     "data2vec2": lambda run: run,
     "data2vec": _data2vec,
+    "hubert": hubert,
     "reconstruct": _reconstruct,
 }
 ARMS = (

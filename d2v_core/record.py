@@ -25,12 +25,14 @@ class Progress:
         steps: of how many.
         numbers: the newest value of everything that was measured, by name.
         seconds_left: estimated from the steps done so far.
+        stage: what is being done, where a run has several stages; then `step` counts its steps.
     """
 
     step: int
     steps: int
     numbers: dict[str, float]
     seconds_left: float
+    stage: str = ""
 
 
 def is_due(done: int, total: int, times: int) -> bool:

@@ -27,6 +27,7 @@ from d2v_core.config import OptimConfig, RunConfig
 from d2v_core.data.batches import Step, TrainSteps, seeded
 from d2v_core.data.folder import DataFolder
 from d2v_core.inputs import Totals, masked_places
+from d2v_core.labels import labels_of
 from d2v_core.learner import Learner
 from d2v_core.modality import Modality
 from d2v_core.monitor import Monitor
@@ -87,7 +88,13 @@ def train(
         config, _ = read_run(run)
     training = set_up(config)
     fabric = training.fabric
-    steps = TrainSteps(folder, config, rank=fabric.global_rank, world=fabric.world_size)
+    steps = TrainSteps(
+        folder,
+        config,
+        rank=fabric.global_rank,
+        world=fabric.world_size,
+        labels=labels_of(run, config),
+    )
     first = restore(training, newest_checkpoint(run)) if resume else 0
     if fabric.is_global_zero and not resume:
         start_run(run, config, _about(folder, fabric))

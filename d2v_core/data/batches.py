@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from d2v_core.config import RunConfig
-from d2v_core.data.audio import SAMPLE_RATE_HZ, decode_audio, mel_spectrogram
+from d2v_core.data.audio import decode_audio, mel_spectrogram
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.items import Item
@@ -24,13 +24,13 @@ from d2v_core.data.text import decode_text
 from d2v_core.data.vocabulary import vocabulary
 from d2v_core.errors import ConfigError, InputError, MediaError
 from d2v_core.inputs import Inputs, with_mask
+from d2v_core.labels import NO_LABEL, Labels, clock_of
 from d2v_core.masking import Generators, draw_masks, uniform
 from d2v_core.modality import Modality
 from d2v_core.modality_config import ImageConfig, MelConfig, TextConfig, WaveConfig
 from d2v_core.model import tokens_of
 
 CACHE_BYTES = 2 << 30
-HOP_SECONDS = 0.01
 MOST_WORDS = 100_000  # of one text; a training crop is much shorter
 HEARD_BY_A_TOKEN = 400  # samples
 
@@ -55,7 +55,7 @@ def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
         case ImageConfig(size=size):
             return image_tensor(decode_image(item.file), size=size)
         case MelConfig() as mel:
-            samples = decode_audio(item.file, first_seconds=mel.max_frames * HOP_SECONDS)
+            samples = decode_audio(item.file, first_seconds=clock_of(mel).longest_seconds)
             return mel_spectrogram(samples, mel_bins=mel.bins)[: mel.max_frames]
         case WaveConfig() as wave:
             return wave_tensor(item, wave)
@@ -70,8 +70,8 @@ def wave_tensor(item: Item, config: WaveConfig) -> Float[Tensor, " samples"]:
     Raises:
         MediaError: if it cannot be decoded or is too short for a single token.
     """
-    seconds = config.max_samples / SAMPLE_RATE_HZ
-    samples = torch.as_tensor(decode_audio(item.file, first_seconds=seconds))[: config.max_samples]
+    longest = clock_of(config).longest_seconds
+    samples = torch.as_tensor(decode_audio(item.file, first_seconds=longest))[: config.max_samples]
     if len(samples) < HEARD_BY_A_TOKEN:
         raise MediaError(f"lasts {len(samples)} samples; a token hears {HEARD_BY_A_TOKEN}")
     return F.layer_norm(samples, samples.shape) if config.normalise else samples
@@ -83,11 +83,15 @@ class Collator:
     Args:
         config: of the run.
         modality: of the items.
+        labels: of the items, for an objective that predicts such.
     """
 
-    def __init__(self, config: RunConfig, modality: Modality) -> None:
+    def __init__(
+        self, config: RunConfig, modality: Modality, *, labels: Labels | None = None
+    ) -> None:
         self.config = config.of(modality)
         self.tokens = tokens_of(self.config, config.trunk.dim)
+        self.labels = labels
 
     def __call__(
         self, tensors: Sequence[Tensor], *, generators: Generators | None = None
@@ -98,6 +102,13 @@ class Collator:
             tensors: from `item_tensor`.
             generators: one an item, to augment it; None leaves it as it is.
         """
+        return self._batch(tensors, generators)[0]
+
+    def _batch(
+        self, tensors: Sequence[Tensor], generators: Generators | None
+    ) -> tuple[Inputs, list[int]]:
+        """Return a batch, and at which entry of its tensor each item begins."""
+        starts = [0] * len(tensors)
         if isinstance(self.config, ImageConfig):
             values = torch.stack(list(tensors))
             if generators is not None:
@@ -105,7 +116,6 @@ class Collator:
             lengths = torch.full((len(tensors),), values.shape[-1])
         else:
             longest, multiple = self._sizes(is_training=generators is not None)
-            starts = [0] * len(tensors)
             if generators is not None:
                 starts = [
                     window_start(len(x), longest, generator=g)
@@ -115,13 +125,31 @@ class Collator:
             lengths = torch.tensor([len(x) for x in cut])
             width = -(-int(lengths.max()) // multiple) * multiple
             values = torch.stack([_pad(x, width) for x in cut])
-        width = values.shape[1]
-        return Inputs(values, self.tokens.token_lengths(lengths), self.tokens.grid_of(width))
+        grid = self.tokens.grid_of(values.shape[1])
+        return Inputs(values, self.tokens.token_lengths(lengths), grid), starts
 
-    def masked(self, tensors: Sequence[Tensor], *, generators: Generators) -> Inputs:
-        """Return an augmented batch with M masks an item."""
-        inputs = self(tensors, generators=generators)
+    def masked(
+        self, tensors: Sequence[Tensor], *, generators: Generators, ids: Sequence[str] = ()
+    ) -> Inputs:
+        """Return an augmented batch with M masks an item.
+
+        Args:
+            tensors: from `item_tensor`.
+            generators: one an item.
+            ids: of the items, needed where they have labels. A token without one is not masked.
+
+        Raises:
+            InputError: if an item has no labels, or they do not last as long as it does.
+        """
+        inputs, starts = self._batch(tensors, generators)
         mask = draw_masks(inputs.lengths, inputs.grid, self.config.mask, generators=generators)
+        if self.labels is not None and isinstance(self.config, MelConfig | WaveConfig):
+            clock = clock_of(self.config)
+            for name, x in zip(ids, tensors, strict=True):
+                self.labels.check_length(name, len(x) * clock.unit_seconds)
+            labels = self.labels.of_batch(ids, starts, inputs, clock)
+            mask &= (labels != NO_LABEL).repeat_interleave(self.config.mask.masks, dim=0)
+            inputs = inputs._replace(labels=labels)
         return with_mask(inputs, mask)
 
     def _sizes(self, *, is_training: bool) -> tuple[int, int]:
@@ -226,13 +254,20 @@ class TrainSteps(Dataset[Step]):
         config: of the run.
         rank: of this process.
         world: how many processes there are; each sees its own part of every step's batch.
+        labels: of the recordings, if they are to be predicted.
 
     Raises:
         InputError: if a modality has no training items, or pairs are wanted and there are none.
     """
 
     def __init__(
-        self, folder: DataFolder, config: RunConfig, *, rank: int = 0, world: int = 1
+        self,
+        folder: DataFolder,
+        config: RunConfig,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        labels: Labels | None = None,
     ) -> None:
         self.config, self.rank, self.world = config, rank, world
         self.items: dict[Modality, list[Item]] = {
@@ -243,7 +278,8 @@ class TrainSteps(Dataset[Step]):
                 raise InputError(f"no {modality} items in the train split of {folder.root}")
         self.pairs = paired_items(self.items, config) if config.pairs.fraction > 0 else []
         self.collators: dict[Modality, Collator] = {
-            m: Collator(config, m) for m in config.modalities
+            m: Collator(config, m, labels=labels if m == "audio" else None)
+            for m in config.modalities
         }
         self.cache = ItemCache(config)
         self.batch = share_of(config.optim.batch, world, "optim.batch")
@@ -272,6 +308,7 @@ class TrainSteps(Dataset[Step]):
                 masked[modality] = self.collators[modality].masked(
                     [self.cache(items[i]) for i in chosen],
                     generators=[seeded(self.config.seed, modality, n) for n in places],
+                    ids=[items[i].id for i in chosen],
                 )
         return masked
 

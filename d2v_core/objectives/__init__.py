@@ -7,12 +7,14 @@ from d2v_core.errors import ConfigError
 from d2v_core.modality import Modality
 from d2v_core.objectives.data2vec import Data2Vec
 from d2v_core.objectives.data2vec2 import Data2Vec2
+from d2v_core.objectives.hubert import Hubert
 from d2v_core.objectives.objective import Objective
 from d2v_core.objectives.reconstruct import Reconstruct
 
 OBJECTIVES: dict[str, Callable[[RunConfig, Modality], Objective]] = {
     "data2vec": Data2Vec,
     "data2vec2": Data2Vec2,
+    "hubert": Hubert,
     "reconstruct": Reconstruct,
 }
 

@@ -33,8 +33,21 @@ class MaskVector(nn.Module):
         super().__init__()
         self.vector = nn.Parameter(torch.rand(dim) if uniform else torch.randn(dim) * 0.02)
 
-    def encode(self, student: Student, modality: Modality, inputs: Inputs) -> TrunkStates:
+    def encode(
+        self,
+        student: Student,
+        modality: Modality,
+        inputs: Inputs,
+        *,
+        features: Float[Tensor, "items tokens dim"] | None = None,
+    ) -> TrunkStates:
         """Run the student over whole sequences, M rows an item, with the vector at masked places.
+
+        Args:
+            student: what is run.
+            modality: of the inputs.
+            inputs: a masked batch.
+            features: its tokens without positions, if they are there already.
 
         Raises:
             ValueError: if nothing is masked.
@@ -42,8 +55,9 @@ class MaskVector(nn.Module):
         if inputs.mask is None:
             raise ValueError("this batch has no masks")
         tokens = student.prenet(modality).tokens
-        features = tokens.features(inputs.values).repeat_interleave(inputs.masks, dim=0)
-        masked = torch.where(inputs.mask[..., None], self.vector.to(features.dtype), features)
+        features = tokens.features(inputs.values) if features is None else features
+        whole = features.repeat_interleave(inputs.masks, dim=0)
+        masked = torch.where(inputs.mask[..., None], self.vector.to(whole.dtype), whole)
         return student.encode(modality, tokens.placed(masked), inputs)
 
 

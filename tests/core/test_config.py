@@ -27,6 +27,10 @@ MASK = MaskConfig(ratio=0.8)
     ["separate", "shared-pairs-25", "latent-5", "contrastive", "random", *OBJECTIVES],
 )
 def test_settings_survive_json(size, arm):
+    if arm == "hubert" and preset(size).audio is None:
+        with pytest.raises(ConfigError, match="hubert predicts clusters of sounds, but the run"):
+            preset(f"{size}-{arm}")
+        return
     config = preset(f"{size}-{arm}")
 
     assert from_json(json.loads(json.dumps(to_json(config)))) == config

@@ -1,0 +1,177 @@
+"""Labels for a whole data folder: features of its recordings, k-means, a cluster id a frame."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from d2v_core.clusters import MFCC_RATE_HZ, k_means, mfcc, nearest_cluster
+from d2v_core.config import RunConfig
+from d2v_core.data.audio import decode_audio
+from d2v_core.data.folder import DataFolder
+from d2v_core.data.items import Item
+from d2v_core.encoders.run import trained
+from d2v_core.errors import InputError, MediaError
+from d2v_core.labels import Clock, Labels, clock_of, cluster_settings, write_labels
+
+MOST_FRAMES = 1_000_000
+"""At most so many are kept for k-means: 4 GB of 1,024 channels."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the frames that are clustered come from.
+
+    Attributes:
+        load: decodes an item; may run in another process.
+        frames: makes frames (frames, dim) of what was decoded; runs in this process.
+        rate_hz: frames a second.
+    """
+
+    load: Callable[[Item], Tensor]
+    frames: Callable[[Tensor], Tensor]
+    rate_hz: float
+
+
+def make_labels(
+    folder: DataFolder,
+    config: RunConfig,
+    run: Path,
+    *,
+    source: Source,
+    workers: int = 0,
+    report: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Labels:
+    """Cluster the training recordings of a folder and write the labels into a run.
+
+    k-means is fitted on some of the recordings, in an order that depends on the seed alone, then
+    every recording is labelled.
+
+    Args:
+        folder: its training recordings are labelled.
+        config: of the run; `audio.clusters` says how many clusters there are, `seed` which.
+        run: the run folder.
+        source: what is clustered.
+        workers: processes that decode; 0 decodes in this one.
+        report: told how many recordings of how many are done.
+
+    Raises:
+        InputError: if there are no recordings, one cannot be decoded, or there are fewer frames
+            than clusters.
+    """
+    settings = cluster_settings(config)
+    assert settings is not None
+    items = [item for item in folder.of("audio") if item.split == "train"]
+    if not items:
+        raise InputError(f"no audio items in the train split of {folder.root}")
+    some = _shuffled(items, config.seed)[: max(1, round(settings.share * len(items)))]
+    total, frames, count = len(some) + len(items), list[Tensor](), 0
+    for _, found in _frames(some, source, workers):
+        frames.append(found.cpu())
+        count += len(found)
+        report(len(frames), total)
+        if count >= MOST_FRAMES:
+            break
+    try:
+        centroids = k_means(
+            torch.cat(frames), settings.count, seed=config.seed, starts=settings.starts
+        )
+    except ValueError as error:
+        raise InputError(
+            f"{error}: so many have {len(frames)} of the {len(items)} recordings of {folder.root}; "
+            "choose fewer clusters or a larger audio.clusters.share"
+        ) from error
+    sequences: dict[str, Tensor] = {}
+    for number, (item, found) in enumerate(_frames(items, source, workers), start=1):
+        sequences[item.id] = nearest_cluster(found, centroids.to(found.device)).cpu()
+        report(len(some) + number, total)
+    labels = Labels(sequences, source.rate_hz, settings.count)
+    write_labels(run, labels, centroids)
+    return labels
+
+
+def mfcc_source(config: RunConfig) -> Source:
+    """Return MFCC of as much of a recording as the model hears."""
+    longest = _clock(config).longest_seconds
+
+    def load(item: Item) -> Float[Tensor, "frames 39"]:
+        samples = torch.as_tensor(decode_audio(item.file, first_seconds=longest))
+        return mfcc(samples[: round(longest * 16_000)])
+
+    return Source(load, lambda frames: frames, MFCC_RATE_HZ)
+
+
+def layer_source(run: Path, layer: int) -> Source:
+    """Return the output of a block of a trained run, one frame a time step.
+
+    The tokens of one time step of a spectrogram are averaged.
+
+    Args:
+        run: its newest checkpoint is taken.
+        layer: 0 is the input of the first block, l the output of block l.
+
+    Raises:
+        CheckpointError: if there is no such run.
+    """
+    encoder = trained(run)
+    student = encoder.learner.student
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.learner.to(device)
+    extra = student.extra_tokens("audio")
+
+    @torch.inference_mode()
+    def frames(tensor: Shaped[Tensor, "length ..."]) -> Float[Tensor, "steps dim"]:
+        inputs = encoder.collators["audio"]([tensor]).to(device)
+        states = student.encode("audio", student.embed("audio", inputs), inputs)
+        tokens = states.residual[layer][0, extra:].float()
+        return tokens.unflatten(0, (inputs.grid[0], -1)).mean(dim=1)
+
+    return Source(encoder.load, frames, 1 / _clock(encoder.config).token_seconds)
+
+
+class _Loaded(Dataset[Tensor | str]):
+    """Items as tensors; one that cannot be decoded as the reason."""
+
+    def __init__(self, items: Sequence[Item], load: Callable[[Item], Tensor]) -> None:
+        self.items, self.load = items, load
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, number: int) -> Tensor | str:
+        try:
+            return self.load(self.items[number])
+        except MediaError as error:  # raised by the caller: a worker would wrap it
+            return str(error)
+
+
+def _frames(
+    items: Sequence[Item], source: Source, workers: int
+) -> Iterator[tuple[Item, Float[Tensor, "frames dim"]]]:
+    loader = DataLoader(
+        _Loaded(items, source.load), batch_size=None, num_workers=workers, collate_fn=_as_it_is
+    )
+    for item, loaded in zip(items, loader, strict=True):
+        if isinstance(loaded, str):
+            raise InputError(f"audio of item {item.id}: {loaded}")
+        yield item, source.frames(loaded)
+
+
+def _as_it_is(loaded: Any) -> Any:  # noqa: ANN401  # the loader's own way would copy it
+    return loaded
+
+
+def _shuffled(items: list[Item], seed: int) -> list[Item]:
+    return sorted(items, key=lambda i: hashlib.sha256(f"{seed}|clusters|{i.id}".encode()).digest())
+
+
+def _clock(config: RunConfig) -> Clock:
+    if config.audio is None:
+        raise InputError(f"this run has no audio; it was trained on {', '.join(config.modalities)}")
+    return clock_of(config.audio)
