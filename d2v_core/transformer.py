@@ -166,7 +166,7 @@ class Trunk(nn.Module):
     def __init__(self, config: TrunkConfig, *, depth: int | None = None, last: bool = True) -> None:
         super().__init__()
         count = config.depth if depth is None else depth
-        rates = torch.linspace(0, config.drop_path, count).tolist()
+        rates = [config.drop_path * n / max(count - 1, 1) for n in range(count)]
         self.blocks = nn.ModuleList(Block(config, drop_path=rate) for rate in rates)
         has_norm = config.norm_first and last
         self.norm = nn.LayerNorm(config.dim, eps=config.norm_eps) if has_norm else nn.Identity()
