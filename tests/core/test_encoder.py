@@ -5,79 +5,36 @@ import itertools
 import pytest
 import torch
 
-from d2v_core.config import RunConfig, TrunkConfig
-from d2v_core.data.batches import Collator
 from d2v_core.inputs import Visible, with_mask
-from d2v_core.masking import draw_masks
 from d2v_core.modalities.distance import Alibi, RelativeBias, alibi_slopes
 from d2v_core.modalities.wave import WaveTokens
-from d2v_core.modality_config import ImageConfig, MaskConfig, MelConfig, TextConfig, WaveConfig
+from d2v_core.modality_config import WaveConfig
 from d2v_core.model import Student, tokens_of
 from d2v_core.transformer import padding_bias
+from tests.core.small import (
+    DEPTH,
+    DIM,
+    MASK,
+    MASKS,
+    SETTINGS,
+    WAVE,
+    batch_of,
+    item,
+    masked_batch,
+    masks_of,
+    modality_of,
+    redrawn,
+    run_of,
+    with_other,
+)
 
-MASKS = 3
-MASK = MaskConfig(ratio=0.6, length=2, adjust=0.1, inverse=True, masks=MASKS)
 CLOSE = {"rtol": 0, "atol": 2e-5}
-MEL = {"bins": 32, "patch_frames": 8, "patch_bins": 8, "train_frames": 80, "max_frames": 80}
-WAVE = {"channels": 16, "position_kernel": 5, "position_groups": 4}
-PRE_NORM = {"norm_first": True, "layer_scale": 0.5}
-SETTINGS = {
-    "image": ImageConfig(size=40, patch=8, mask=MASK),
-    "image, relative": ImageConfig(size=40, patch=8, positions="relative", mask=MASK),
-    "mel": MelConfig(mask=MASK, **MEL),
-    "mel, alibi": MelConfig(mask=MASK, alibi=True, **MEL),
-    "wave": WaveConfig(mask=MASK, **WAVE),
-    "wave, single": WaveConfig(mask=MASK, positions="single", conv_bias=True, **WAVE),
-    "text": TextConfig(mask=MASK, max_tokens=40),
-}
 WITH_LENGTHS = [name for name in SETTINGS if "image" not in name]
 every_front_end = pytest.mark.parametrize("name", SETTINGS)
 
 
-def redrawn(module):
-    """Make all weights large, so that attention is far from even and nothing can hide."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.2)
-    return module
-
-
 def student_of(name):
-    modality = {"mel": "audio", "wave": "audio"}.get(name.split(",")[0], name.split(",")[0])
-    trunk = TrunkConfig(
-        dim=32, depth=3, prenet_depth=1, heads=4, **(PRE_NORM if "relative" in name else {})
-    )
-    config = RunConfig(trunk=trunk, **{modality: SETTINGS[name]})
-    return redrawn(Student(config)).eval(), modality
-
-
-def item(modality, config, size):
-    """Return an item's tensor; `size` counts patches of time, words, or tokens of raw sound."""
-    match config:
-        case ImageConfig():
-            return torch.randn(3, config.size, config.size)
-        case MelConfig():
-            return torch.randn(size * config.patch_frames - 3, config.bins)  # a patch is cut off
-        case WaveConfig():
-            return torch.randn(400 + 320 * (3 * size - 1) + 100)
-        case TextConfig():
-            return torch.randint(config.size, (3 * size,))
-
-
-def batch_of(student, modality, sizes=(7, 7), items=None):
-    config = student.config.of(modality)
-    items = [item(modality, config, size) for size in sizes] if items is None else items
-    return Collator(student.config, modality)(items), items
-
-
-def masks_of(inputs):
-    generators = [torch.Generator().manual_seed(n) for n in range(len(inputs.lengths))]
-    return draw_masks(inputs.lengths, inputs.grid, MASK, generators=generators)
-
-
-def masked_batch(student, modality, sizes=(7, 7)):
-    inputs, _ = batch_of(student, modality, sizes)
-    return with_mask(inputs, masks_of(inputs))
+    return redrawn(Student(run_of(name))).eval(), modality_of(name)
 
 
 def encoded(student, modality, inputs):
@@ -98,7 +55,7 @@ def shown(inputs):
 @every_front_end
 def test_masks_in_one_call_are_as_masks_in_calls_of_their_own(name):
     student, modality = student_of(name)
-    inputs = masked_batch(student, modality, sizes_of(name))
+    inputs = masked_batch(student.config, sizes_of(name))
     together = encoded(student, modality, inputs)
     for n in range(MASKS):
         one = with_mask(inputs, inputs.mask[n::MASKS])
@@ -133,7 +90,7 @@ def by_hand(student, modality, inputs):
 @every_front_end
 def test_visible_tokens_alone_are_as_the_whole_sequence_with_hidden_keys(name):
     student, modality = student_of(name)
-    inputs = masked_batch(student, modality, sizes_of(name))
+    inputs = masked_batch(student.config, sizes_of(name))
     ids, keep = inputs.visible.ids, shown(inputs)
     whole, extra = by_hand(student, modality, inputs)
     expected = whole.gather(2, ids[None, ..., None].expand(len(whole), -1, -1, 32))
@@ -148,7 +105,7 @@ def test_visible_tokens_alone_are_as_the_whole_sequence_with_hidden_keys(name):
 @every_front_end
 def test_the_order_of_visible_tokens_only_orders_the_outputs(name):
     student, modality = student_of(name)
-    inputs = masked_batch(student, modality, sizes_of(name))
+    inputs = masked_batch(student.config, sizes_of(name))
     order = torch.randperm(inputs.visible.ids.shape[1])
     ids, valid = inputs.visible
     shuffled = inputs._replace(
@@ -166,7 +123,7 @@ def test_the_order_of_visible_tokens_only_orders_the_outputs(name):
 @every_front_end
 def test_no_block_ever_receives_a_hidden_token(name):
     student, modality = student_of(name)
-    inputs = masked_batch(student, modality, sizes_of(name))
+    inputs = masked_batch(student.config, sizes_of(name))
     shapes = []
     blocks = [*student.prenets[modality].blocks.blocks, *student.trunks[modality].blocks]
     for block in blocks:
@@ -175,49 +132,29 @@ def test_no_block_ever_receives_a_hidden_token(name):
     width = student.extra_tokens(modality) + inputs.visible.ids.shape[1]
 
     assert width < inputs.tokens
-    assert shapes == [(2 * MASKS, width, 32)] * 4
-
-
-def with_other_places(values, places, config):
-    """Return the inputs with new values where a token is in `places`; one row an item."""
-    other = (
-        torch.randint(256, values.shape) if values.dtype == torch.long else torch.randn_like(values)
-    )
-    match config:
-        case ImageConfig():
-            side = config.size // config.patch
-            places = places.view(-1, 1, side, side)
-            pixels = places.repeat_interleave(config.patch, 2).repeat_interleave(config.patch, 3)
-        case MelConfig():
-            places = places.view(len(values), -1, config.bins // config.patch_bins)
-            frames = places.repeat_interleave(config.patch_frames, 1)
-            pixels = frames.repeat_interleave(config.patch_bins, 2)
-        case TextConfig():
-            pixels = places
-    return torch.where(pixels, other, values)
+    assert shapes == [(2 * MASKS, width, DIM)] * (1 + DEPTH)
 
 
 @pytest.mark.parametrize("name", [name for name in SETTINGS if "wave" not in name])
 def test_what_is_hidden_changes_nothing_and_what_is_visible_does(name):
     student, modality = student_of(name)
     config = student.config.of(modality)
-    inputs = masked_batch(student, modality)
+    inputs = masked_batch(student.config)
     inputs = with_mask(inputs, inputs.mask[::MASKS])
-    hidden = with_other_places(inputs.values, inputs.mask, config)
-    visible = with_other_places(inputs.values, ~inputs.mask, config)
+    hidden = with_other(inputs, inputs.mask, config)
+    visible = with_other(inputs, ~inputs.mask, config)
     before = encoded(student, modality, inputs)
 
-    assert not torch.equal(hidden, inputs.values)
-    assert torch.equal(encoded(student, modality, inputs._replace(values=hidden)), before)
-    after = encoded(student, modality, inputs._replace(values=visible))
-    assert (after - before)[-1].abs().max() > 0.01
+    assert not torch.equal(hidden.values, inputs.values)
+    assert torch.equal(encoded(student, modality, hidden), before)
+    assert (encoded(student, modality, visible) - before)[-1].abs().max() > 0.01
 
 
 @pytest.mark.parametrize("name", ["wave", "wave, single"])
 def test_hidden_features_of_sound_change_nothing_and_visible_ones_do(name):
     """Samples belong to two tokens, so it is the features that are changed."""
     student, modality = student_of(name)
-    inputs = masked_batch(student, modality)
+    inputs = masked_batch(student.config)
     inputs = with_mask(inputs, inputs.mask[::MASKS])
     tokens = student.embed(modality, inputs)
     other, masked = torch.randn_like(tokens), inputs.mask[..., None]
@@ -232,8 +169,8 @@ def test_hidden_features_of_sound_change_nothing_and_visible_ones_do(name):
 @pytest.mark.parametrize("name", WITH_LENGTHS)
 def test_an_items_layers_do_not_depend_on_what_else_is_in_the_batch(name):
     student, modality = student_of(name)
-    together, items = batch_of(student, modality, sizes=(4, 7))
-    alone, _ = batch_of(student, modality, items=items[:1])
+    items = [item(student.config.of(modality), size) for size in (4, 7)]
+    together, alone = batch_of(student.config, items), batch_of(student.config, items[:1])
     count = int(alone.lengths[0])
     extra = student.extra_tokens(modality)
     assert count < together.tokens
@@ -252,9 +189,9 @@ def test_an_items_layers_do_not_depend_on_what_else_is_in_the_batch(name):
 @pytest.mark.parametrize("name", WITH_LENGTHS)
 def test_a_masked_items_layers_do_not_depend_on_what_else_is_in_the_batch(name):
     student, modality = student_of(name)
-    together, items = batch_of(student, modality, sizes=(4, 7))
-    alone, _ = batch_of(student, modality, items=items[:1])
-    mask = masks_of(alone)
+    items = [item(student.config.of(modality), size) for size in (4, 7)]
+    together, alone = batch_of(student.config, items), batch_of(student.config, items[:1])
+    mask = masks_of(alone, MASK)
     wider = torch.zeros(2 * MASKS, together.tokens, dtype=torch.bool)
     wider[:MASKS, : mask.shape[1]] = mask
     together, alone = with_mask(together, wider), with_mask(alone, mask)
@@ -338,7 +275,7 @@ LENGTHS = {400: 1, 719: 1, 720: 2, 16_000: 49, 32_000: 99, 160_000: 499, 320_000
 
 @pytest.fixture
 def wave():
-    return WaveTokens(WaveConfig(mask=MASK, **WAVE), 32)
+    return WaveTokens(WaveConfig(**WAVE), 32)
 
 
 def test_tokens_of_raw_sound_are_as_many_as_published(wave):
@@ -364,7 +301,7 @@ def test_the_gradient_that_reaches_the_convolutions_is_scaled_and_nothing_else()
     gradients, outputs = [], []
     for share in (1.0, 0.1):
         torch.manual_seed(0)
-        wave = WaveTokens(WaveConfig(mask=MASK, feature_gradient=share, **WAVE), 32)
+        wave = WaveTokens(WaveConfig(feature_gradient=share, **WAVE), 32)
         features = wave.features(torch.ones(1, 800).cumsum(dim=1).sin())
         features.square().sum().backward()
         outputs.append(features.detach())
