@@ -73,8 +73,8 @@ class TargetConfig:
     per_layer: Literal["instance", "layer"] = "instance"
     """Each layer first: per channel over an item's tokens, or per token over channels."""
 
-    average: Literal["none", "layer", "instance"] = "none"
-    """The average afterwards."""
+    average: Literal["layer", "instance"] | None = None
+    """The average afterwards; None leaves it."""
 
     def __post_init__(self) -> None:
         require(self.layers >= 1, f"target layers must be at least 1, got {self.layers}")

@@ -19,9 +19,14 @@ from d2v_core.modality import Modality
 from d2v_core.model import Student
 
 BANK, QUERIES, NEIGHBOURS, BATCH = 512, 256, 10, 64
-LEAST_RAW_STD = 1e-3
-LEAST_RANK = 1.5
-MOST_COSINE = 0.9999
+LIMITS = {
+    "raw_std": ("raw activation std", 1e-3, True, "the teacher says the same of everything"),
+    "target_std": ("target std", 0.1, True, "there is nothing to predict"),
+    "prediction_std": ("prediction std", 0.01, True, "the student predicts a constant"),
+    "effective_rank": ("effective rank", 1.5, True, "all items lie on one line"),
+    "mean_cosine": ("mean pairwise cosine", 0.9999, False, "all items look alike"),
+}
+"""By signal: what it is called, its limit, whether that is a floor, what it means to pass it."""
 
 
 def effective_rank(x: Float[Tensor, "items dim"]) -> float:
@@ -134,19 +139,11 @@ def refuse_collapse(numbers: dict[str, float]) -> None:
     """
     for name, value in numbers.items():
         modality, _, signal = name.rpartition("/")
-        sense = modality.split("/")[0]
-        if signal == "raw_std" and value < LEAST_RAW_STD:
-            raise CollapseError(
-                f"{sense} collapsed: raw activation std {value:.2g} is below {LEAST_RAW_STD:g}; "
-                "lower the learning rate or raise the teacher's decay"
-            )
-        if signal == "effective_rank" and value < LEAST_RANK:
-            raise CollapseError(
-                f"{sense} collapsed: effective rank {value:.2f} is below {LEAST_RANK:g}, all items "
-                "lie on one line; lower the learning rate or raise the teacher's decay"
-            )
-        if signal == "mean_cosine" and value > MOST_COSINE:
-            raise CollapseError(
-                f"{sense} collapsed: mean pairwise cosine {value:.5f} is above {MOST_COSINE:g}, "
-                "all items look alike; lower the learning rate or raise the teacher's decay"
-            )
+        if signal in LIMITS:
+            words, limit, is_floor, meaning = LIMITS[signal]
+            if (value < limit) if is_floor else (value > limit):
+                raise CollapseError(
+                    f"{modality.split('/')[0]} collapsed: {words} {value:.5g} is "
+                    f"{'below' if is_floor else 'above'} {limit:g}, {meaning}; "
+                    "lower the learning rate or raise the teacher's decay"
+                )

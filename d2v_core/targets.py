@@ -39,7 +39,7 @@ def make_targets(
         average += instance_norm(x, valid) if config.per_layer == "instance" else _layer_norm(x)
     average /= config.layers
     match config.average:
-        case "none":
+        case None:
             return average
         case "layer":
             return _layer_norm(average)

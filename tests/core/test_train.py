@@ -10,10 +10,10 @@ from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
 from d2v_core.config import OptimConfig
 from d2v_core.data.batches import ItemCache
 from d2v_core.data.folder import read_folder
-from d2v_core.errors import CheckpointError, CollapseError, InputError, TrainingError
+from d2v_core.errors import CheckpointError, InputError, TrainingError
 from d2v_core.learner import Learner
 from d2v_core.metrics import read_metrics
-from d2v_core.monitor import Monitor, effective_rank, knn_accuracy, mean_cosine, refuse_collapse
+from d2v_core.monitor import Monitor
 from d2v_core.record import Record
 from d2v_core.train import learning_rate, train
 from tests.conftest import smallest
@@ -150,41 +150,3 @@ def test_learning_rate_rises_linearly_then_falls_as_a_cosine():
     assert learning_rate(10, config) == pytest.approx(2.0)
     assert learning_rate(60, config) == pytest.approx(1.0)
     assert learning_rate(110, config) == pytest.approx(0.0, abs=1e-9)
-
-
-def test_effective_rank_of_orthonormal_columns_is_their_number():
-    assert effective_rank(torch.linalg.qr(torch.randn(100, 32))[0]) == pytest.approx(32, abs=0.01)
-    assert effective_rank(torch.randn(100, 1) @ torch.randn(1, 32)) == pytest.approx(1, abs=0.01)
-
-
-def test_mean_cosine_of_copies_is_one_and_of_opposites_minus_one_over_n_minus_one():
-    x = torch.randn(1, 8)
-
-    assert mean_cosine(x.expand(5, 8)) == pytest.approx(1.0)
-    assert mean_cosine(torch.cat([x, -x])) == pytest.approx(-1.0)
-
-
-def test_knn_finds_clusters():
-    centres = torch.eye(4) * 10
-    labels = torch.arange(40) % 4
-    x = centres[labels] + torch.randn(40, 4) * 0.1
-
-    assert knn_accuracy(x, labels, x, labels) == 1.0
-    assert knn_accuracy(x, labels, x, (labels + 1) % 4) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("signal", "value", "message"),
-    [
-        ("image/raw_std", 1e-5, "image collapsed: raw activation std 1e-05 is below 0.001"),
-        ("audio/effective_rank", 1.2, "audio collapsed: effective rank 1.20 is below 1.5"),
-        ("text/mean_cosine", 0.99999, "text collapsed: mean pairwise cosine 0.99999 is above"),
-    ],
-)
-def test_collapse_names_the_signal(signal, value, message):
-    with pytest.raises(CollapseError, match=message):
-        refuse_collapse({"loss": 0.0, signal: value})
-
-
-def test_health_is_not_collapse():
-    refuse_collapse({"image/raw_std": 0.5, "image/effective_rank": 30.0, "image/mean_cosine": 0.2})
