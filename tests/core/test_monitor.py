@@ -1,4 +1,4 @@
-"""The monitor: closed forms of its signals, what it catches, and what the spread of targets misses."""
+"""The monitor: closed forms of its signals, what it catches, what the spread of targets misses."""
 
 import pytest
 import torch

@@ -4,7 +4,6 @@ import dataclasses
 import json
 
 import pytest
-import torch
 
 from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
 from d2v_core.config import OptimConfig
