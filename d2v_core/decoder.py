@@ -76,8 +76,14 @@ class ConvDecoder(nn.Module):
         noise = torch.randn(rows, inputs.tokens, dim, device=seen.device, dtype=seen.dtype)
         x = scatter_visible(seen, visible, into=noise * self.config.noise_std)
         x = x.view(rows, *inputs.grid, dim)
+        # Padding stays silent, or what is predicted of an item would depend on the longest other.
+        valid = inputs.valid
+        if valid is not None:
+            valid = valid.repeat_interleave(inputs.masks, dim=0).view(rows, *inputs.grid, 1)
+            x = x * valid
         for conv in self.convs:
             x = self._layer(conv, x)
+            x = x if valid is None else x * valid
         return self.proj(x.flatten(0, -2)[hidden])
 
     def _layer(self, conv: nn.Module, x: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """The rows of all processes, with gradient."""
 
+from typing import Any
+
 import torch
-import torch.distributed
-import torch.distributed.nn.functional as distributed
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor
 
@@ -14,8 +15,24 @@ def gather_rows(x: Float[Tensor, "rows dim"]) -> Float[Tensor, "all dim"]:
     returns, the average of their gradients is the gradient of that loss: what data-parallel
     training needs. With one process the rows are returned as they are.
     """
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return x
-    if torch.distributed.get_world_size() == 1:
-        return x
-    return torch.cat(distributed.all_gather(x.contiguous()))  # pyright: ignore[reportArgumentType]
+    return _Gather.apply(x)  # pyright: ignore[reportReturnType]  # a tensor, whatever apply says
+
+
+class _Gather(torch.autograd.Function):
+    """Everybody's rows; backwards, the sum of what everybody's loss has to say about ours."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.rows = len(x)
+        parts = [torch.empty_like(x) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ANN401
+        summed = gradients[0].clone()
+        dist.all_reduce(summed)
+        start = dist.get_rank() * ctx.rows
+        return summed[start : start + ctx.rows]

@@ -25,6 +25,21 @@ def uniform(generators: Generators, *shape: int) -> Float[Tensor, "..."]:
     return torch.stack([torch.rand(*shape, generator=generator) for generator in generators])
 
 
+def ragged(
+    generators: Generators, masks: int, counts: Int[Tensor, " items"]
+) -> Float[Tensor, "rows most"]:
+    """Return M rows of uniform numbers an item, as many as its own count, filled up with 0.
+
+    What an item draws must not depend on how long the other items of its batch are.
+    """
+    drawn = [
+        torch.rand(masks, count, generator=generator)
+        for generator, count in zip(generators, counts.tolist(), strict=True)
+    ]
+    most = max((x.shape[1] for x in drawn), default=0)
+    return torch.cat([torch.nn.functional.pad(x, (0, most - x.shape[1])) for x in drawn])
+
+
 def draw_masks(
     lengths: Int[Tensor, " items"],
     grid: tuple[int, ...],
@@ -77,16 +92,20 @@ def block_masks(
     tokens = math.prod(grid)
     share = 1 - config.ratio if config.inverse else config.ratio
     blocks = _floor(lengths, (share + config.adjust) / config.length ** len(grid))
-    draws = int(blocks.max()) if len(blocks) else 0
-    random = uniform(generators, config.masks, draws + tokens).flatten(0, 1)
+    centres = ragged(generators, config.masks, blocks)
+    order = _widened(ragged(generators, config.masks, lengths), tokens)
     lengths, blocks = (x.repeat_interleave(config.masks) for x in (lengths, blocks))
-    marked = _blocks(random[:, :draws], lengths, blocks, grid=grid, side=config.length)
-    order = marked.float() + random[:, draws:]  # marked ones first
+    marked = _blocks(centres, lengths, blocks, grid=grid, side=config.length)
+    order = marked.float() + order  # marked ones first
     valid = torch.arange(tokens) < lengths[:, None]
     order = order.masked_fill(~valid, -1.0)
     place = order.argsort(dim=1, descending=True).argsort(dim=1)
     chosen = place < _floor(lengths, share)[:, None]
     return valid & ~chosen if config.inverse else chosen
+
+
+def _widened(x: Float[Tensor, "rows most"], tokens: int) -> Float[Tensor, "rows {tokens}"]:
+    return torch.nn.functional.pad(x, (0, tokens - x.shape[1]))
 
 
 def _floor(lengths: Int[Tensor, " rows"], share: float) -> Int[Tensor, " rows"]:
@@ -133,7 +152,7 @@ def span_masks(
     Source: fairseq `compute_mask_indices`, static; data2vec 1.0, arXiv:2202.03555.
     """
     span, clipped = config.length, config.shape == "clipped-spans"
-    random = uniform(generators, config.masks, 1 + tokens).flatten(0, 1)
+    random = _widened(ragged(generators, config.masks, 1 + lengths), 1 + tokens)
     lengths = lengths.repeat_interleave(config.masks)
     wanted = (config.ratio * lengths / span + random[:, 0]).floor().long().clamp(min=config.least)
     starts = lengths if clipped else lengths - span

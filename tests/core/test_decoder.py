@@ -1,5 +1,7 @@
 """The decoders: their size, their fill, what they leave alone."""
 
+import math
+
 import pytest
 import torch
 
@@ -79,6 +81,22 @@ def test_the_input_is_added_where_widths_agree_and_only_if_asked_for(residual, s
     everything = inputs._replace(hidden=torch.arange(6))
 
     torch.testing.assert_close(decoder(seen, everything), decoder.proj(skipped * seen)[0])
+
+
+@pytest.mark.parametrize(("grid", "wider"), [((6,), (11,)), ((3, 2), (5, 2))])
+def test_convolutions_hear_nothing_of_how_far_an_item_is_padded(grid, wider):
+    """Else a prediction would depend on the longest other item, and on how items are spread."""
+    config = ConvDecoderConfig(width=32, groups=4, noise_std=0.0)
+    decoder = ConvDecoder(config, dim=32, out=5, dimensions=len(grid))
+    mask = torch.tensor([[True, False, False, True, False, True]])
+    seen = torch.randn(1, 3, 32)
+    padding = torch.zeros(1, math.prod(wider) - 6, dtype=torch.bool)
+    padded = Inputs(torch.zeros(1, 1), torch.tensor([6]), wider)
+
+    torch.testing.assert_close(
+        decoder(seen, with_mask(padded, torch.cat([mask, padding], dim=1))),
+        decoder(seen, masked(mask, grid)),
+    )
 
 
 def test_no_skip_from_another_width():

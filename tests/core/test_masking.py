@@ -153,12 +153,13 @@ def test_rectangles_need_a_grid():
 def test_an_item_has_the_same_masks_in_whatever_batch_it_is(shape):
     """Its randomness is its own, so it does not matter how a step is spread over processes."""
     config = MaskConfig(ratio=0.5, shape=shape, length=4, masks=3)
-    lengths = torch.tensor([60, 60, 60])
+    lengths = torch.tensor([60, 80, 60])
     generators = [torch.Generator().manual_seed(n) for n in range(3)]
-    together = draw_masks(lengths, (60,), config, generators=generators)
-    alone = draw_masks(lengths[:1], (60,), config, generators=[torch.Generator().manual_seed(2)])
+    together = draw_masks(lengths, (80,), config, generators=generators)
+    alone = draw_masks(lengths[2:], (60,), config, generators=[torch.Generator().manual_seed(2)])
 
-    assert torch.equal(together[6:], alone)
+    assert torch.equal(together[6:, :60], alone)
+    assert not together[6:, 60:].any()
     assert len(together.unique(dim=0)) == 9
 
 
