@@ -102,14 +102,15 @@ def masked_batch(config, sizes=(7, 7), seed=0):
     return with_mask(inputs, masks_of(inputs, settings.mask, seed))
 
 
-def with_other(inputs, places, config):
+def with_other(inputs, places, config, other=None):
     """Return the batch with other values where a token is in `places`; one row an item.
 
-    The tokens of raw sound share samples: for it this cannot be done.
+    They are random unless given. The tokens of raw sound share samples: for it this cannot be done.
     """
-    is_text = isinstance(config, TextConfig)
     values = inputs.values
-    other = torch.randint(config.size, values.shape) if is_text else torch.randn_like(values)
+    if other is None:
+        is_text = isinstance(config, TextConfig)
+        other = torch.randint(config.size, values.shape) if is_text else torch.randn_like(values)
     match config:
         case ImageConfig():
             side = config.size // config.patch
