@@ -174,6 +174,14 @@ def test_a_whole_ratio_is_not_rounded_to_the_label_before(rate_hz, whole):
     assert found.tolist() == [t * whole for t in range(50)]
 
 
+def test_a_rate_that_is_no_sum_of_powers_of_two_loses_no_label():
+    """Patches of nine frames: 1 / 0.09 · 0.09 comes out as 0.9999999999999999."""
+    found = labels(50, rate_hz=1 / 0.09).of_tokens("a", tokens=50, token_seconds=0.09)
+
+    assert 1 / 0.09 * 0.09 < 1
+    assert found.tolist() == list(range(50))
+
+
 def test_tokens_after_the_last_label_have_none():
     found = labels(5).of_tokens("a", tokens=5, token_seconds=0.02)
 
@@ -187,7 +195,7 @@ def test_a_crop_has_the_labels_of_its_place():
     assert found.tolist() == [3, 5, 7, 9]
 
 
-@pytest.mark.parametrize(("seconds", "rate_hz"), [(0.19, 100.0), (0.01, 100.0), (1.7, 6.25)])
+@pytest.mark.parametrize(("seconds", "rate_hz"), [(0.19, 100.0), (0.01, 100.0), (1.75, 6.25)])
 def test_lengths_that_agree_within_a_tenth_of_a_second_or_one_label_are_accepted(seconds, rate_hz):
     labels(rate_hz=rate_hz).check_length("a", seconds)
 

@@ -253,6 +253,16 @@ def test_padding_has_no_label():
     assert (inputs.labels[[0, 2]] != NO_LABEL).all()
 
 
+def test_padding_has_no_label_even_where_the_labels_last_longer():
+    """0.2 s are 9 tokens; the labels, 0.09 s longer, would reach 5 tokens further."""
+    sequences = {"a": torch.zeros(40).long(), "b": torch.zeros(29).long()}
+    collate = Collator(wave_run(), "audio", labels=Labels(sequences, 100.0, CLUSTERS))
+    tensors = [torch.randn(6400), torch.randn(3200)]
+    inputs = collate.masked(tensors, generators=[seeded(0), seeded(1)], ids=["a", "b"])
+
+    assert inputs.labels[1].tolist() == [0] * 9 + [NO_LABEL] * 10
+
+
 def test_labels_that_last_too_short_stop_the_training():
     collate = Collator(mel_run(), "audio", labels=Labels({"a": torch.arange(20)}, 100.0, 20))
     with pytest.raises(InputError, match=r"item a lasts 0\.40 s, but its labels 0\.20 s at 100 a"):
@@ -271,6 +281,15 @@ def test_the_penalty_is_ten_times_the_mean_square_of_what_the_convolutions_hear(
     found = objective(student, student, inputs).losses["features"]
     torch.testing.assert_close(found, FEATURE_PENALTY * (items[0] + items[1]) / 2)
     assert short == (len(set(inputs.lengths.tolist())) == 2)
+
+
+def test_a_sound_goes_through_the_convolutions_once():
+    student, objective = parts_of(wave_run())
+    calls = []
+    student.prenet("audio").tokens.convs[0].register_forward_hook(lambda *_: calls.append(1))
+    objective(student, student, labelled(wave_run()))
+
+    assert len(calls) == 1
 
 
 def test_spectrograms_have_no_penalty():
