@@ -73,9 +73,10 @@ class ConvDecoder(nn.Module):
         visible, hidden = masked_places(inputs)
         rows, _, dim = seen.shape
         seen = F.dropout(seen, self.config.dropout, self.training)
-        noise = torch.randn(rows, inputs.tokens, dim, device=seen.device, dtype=seen.dtype)
-        x = scatter_visible(seen, visible, into=noise * self.config.noise_std)
-        x = x.view(rows, *inputs.grid, dim)
+        noise = seen.new_empty(rows, inputs.tokens, dim).normal_(0, self.config.noise_std)
+        x = scatter_visible(seen, visible, into=noise).view(rows, *inputs.grid, dim)
+        if torch.is_autocast_enabled(x.device.type):  # at once, and not at every convolution
+            x = x.to(torch.get_autocast_dtype(x.device.type))
         # Padding stays silent, or what is predicted of an item would depend on the longest other.
         valid = inputs.valid
         if valid is not None:
@@ -84,7 +85,7 @@ class ConvDecoder(nn.Module):
         for conv in self.convs:
             x = self._layer(conv, x)
             x = x if valid is None else x * valid
-        return self.proj(x.flatten(0, -2)[hidden])
+        return self.proj(x.flatten(0, -2).index_select(0, hidden))
 
     def _layer(self, conv: nn.Module, x: Tensor) -> Tensor:
         """Apply one convolution, norm, GELU and skip to (rows, …grid, channels)."""
@@ -121,7 +122,7 @@ class TransformerDecoder(nn.Module):
         x = x + _positions(inputs.grid, x.shape[-1]).to(x.device)
         valid = inputs.valid
         bias = None if valid is None else padding_bias(valid.repeat_interleave(inputs.masks, dim=0))
-        return self.proj(self.trunk(x, bias).output.flatten(0, 1)[hidden])
+        return self.proj(self.trunk(x, bias).output.flatten(0, 1).index_select(0, hidden))
 
 
 @functools.lru_cache(maxsize=64)

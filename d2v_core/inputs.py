@@ -128,7 +128,8 @@ def gather_visible(
 ) -> Float[Tensor, "rows visible dim"]:
     """Pick every row's visible tokens; the first M rows belong to item 0, the next M to item 1."""
     item = torch.arange(len(visible.ids), device=x.device) // (len(visible.ids) // len(x))
-    return x[item[:, None], visible.ids]
+    places = item[:, None] * x.shape[1] + visible.ids
+    return x.flatten(0, 1).index_select(0, places.flatten()).view(*places.shape, x.shape[-1])
 
 
 def scatter_visible(

@@ -54,13 +54,14 @@ def instance_norm(
     eps: float = 1e-5,
 ) -> Float[Tensor, "batch tokens dim"]:
     """Give every channel of an item mean 0 and variance 1 over the item's valid tokens."""
-    if valid is None:
-        variance, mean = torch.var_mean(x, dim=1, correction=0, keepdim=True)
+    if valid is None:  # `var_mean` over an axis that is not the last takes ten times as long
+        centred = x - x.mean(dim=1, keepdim=True)
+        variance = centred.square().mean(dim=1, keepdim=True)
     else:
         weight = valid.float()[..., None] / valid.sum(dim=1)[:, None, None]  # sums to 1 an item
-        mean = (x * weight).sum(dim=1, keepdim=True)
-        variance = ((x - mean).square() * weight).sum(dim=1, keepdim=True)
-    return (x - mean) * (variance + eps).rsqrt()
+        centred = x - (x * weight).sum(dim=1, keepdim=True)
+        variance = (centred.square() * weight).sum(dim=1, keepdim=True)
+    return centred * (variance + eps).rsqrt()
 
 
 def _layer_norm(x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:

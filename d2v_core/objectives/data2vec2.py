@@ -108,4 +108,4 @@ def at_hidden(
     """Return an item's targets at the masked places of all its rows."""
     _, hidden = masked_places(inputs)
     row, place = hidden // inputs.tokens, hidden % inputs.tokens
-    return target[row // inputs.masks, place]
+    return target.flatten(0, 1).index_select(0, row // inputs.masks * inputs.tokens + place)

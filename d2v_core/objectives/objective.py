@@ -82,4 +82,6 @@ def regression_loss(
 
 def channel_std(x: Float[Tensor, "tokens dim"]) -> Float[Tensor, ""]:
     """Return √(unbiased variance + 1e-6) of every channel over tokens, averaged over channels."""
-    return (x.detach().float().var(dim=0) + 1e-6).sqrt().mean()
+    x = x.detach().float()
+    centred = x - x.mean(dim=0)  # `var` over the first axis takes seven times as long
+    return (centred.square().sum(dim=0) / (len(x) - 1) + 1e-6).sqrt().mean()

@@ -37,15 +37,21 @@ def test_attention_equals_torch_multihead_attention():
     torch.testing.assert_close(ours(x), theirs(x, x, x)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_eager_attention_in_bf16_agrees_with_fused_attention_in_fp32():
+@pytest.mark.parametrize("is_padded", [True, False])
+def test_attention_in_bf16_agrees_with_fp32_whichever_kernel_it_takes(is_padded):
     attention, x = Attention(32, 4), torch.randn(2, 7, 32)
-    bias = padding_bias(torch.tensor([[True] * 7, [True] * 4 + [False] * 3]))
-    fused = attention(x, bias)
+    valid = torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
+    bias = padding_bias(valid) if is_padded else None
+    exact = attention(x, bias)
     with torch.autocast("cpu", torch.bfloat16):
-        assert is_eager_faster(x)
+        assert is_eager_faster(attention.qkv(x))
         eager = attention(x, bias)
+        with torch.no_grad():
+            assert not is_eager_faster(attention.qkv(x))
+            fused = attention(x, bias)
 
-    torch.testing.assert_close(eager.float(), fused, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(eager.float(), exact, rtol=0.05, atol=0.02)
+    torch.testing.assert_close(fused.float(), exact, rtol=0.05, atol=0.02)
 
 
 def test_padding_changes_nothing():
