@@ -16,7 +16,10 @@ from tests.core.small import (
     DIM,
     MASKS,
     SETTINGS,
+    batch_of,
+    item,
     masked_batch,
+    masks_of,
     modality_of,
     redrawn,
     run_of,
@@ -59,6 +62,12 @@ class Scene:
 @pytest.fixture
 def scene(name):
     return Scene(name)
+
+
+def masked(config, items, seed=0):
+    inputs = batch_of(config, items)
+    (modality,) = config.modalities
+    return with_mask(inputs, masks_of(inputs, config.of(modality).mask, seed))
 
 
 def norm(x, dim):
@@ -225,30 +234,29 @@ def test_a_tokens_loss_is_so_many_times_the_mean_squared_error(scale, factor):
 
 
 @every_front_end
-def test_parts_of_a_step_add_up_to_the_whole(name, scene):
-    """Losses and gradients; the parts mask different numbers of tokens unless all are as long."""
-    scene.run().total.backward()
-    whole = {k: p.grad.clone() for k, p in scene.learner.named_parameters() if p.numel()}
-    losses = {k: x.item() for k, x in scene.run().losses.items()}
-    inputs = scene.inputs
-    totals = Totals(float(inputs.mask.sum()), len(inputs.mask))
+def test_parts_of_a_step_add_up_to_the_whole(name):
+    """Losses and gradients; each part is padded to its own longest item, and masks as many."""
+    scene = Scene(name)
+    items = [item(scene.settings, size) for size in ((7, 7) if name == "image" else (7, 4))]
+    whole = masked(scene.config, items)
+    outcome = scene.run(whole)
+    outcome.total.backward()
+    gradients = {k: p.grad.clone() for k, p in scene.learner.named_parameters() if p.numel()}
+    totals = Totals(float(whole.mask.sum()), len(whole.mask))
     scene.learner.zero_grad()
     parts = []
     for n in range(2):
-        part = inputs._replace(
-            values=inputs.values[n : n + 1], lengths=inputs.lengths[n : n + 1], totals=totals
-        )
-        outcome = scene.run(with_mask(part, inputs.mask[n * MASKS : (n + 1) * MASKS]))
-        outcome.total.backward()
-        parts.append({k: x.item() for k, x in outcome.losses.items()})
+        part = masked(scene.config, items[n : n + 1], seed=n)._replace(totals=totals)
+        parts.append(scene.run(part))
+        parts[n].total.backward()
+        assert name == "image" or part.tokens == part.lengths[0]
 
-    for key, value in losses.items():
-        assert sum(part[key] for part in parts) == pytest.approx(value, rel=1e-5)
-    for key, gradient in whole.items():
+    for key, value in outcome.losses.items():
+        torch.testing.assert_close(sum(part.losses[key] for part in parts), value, **CLOSE)
+    for key, gradient in gradients.items():
         torch.testing.assert_close(scene.learner.get_parameter(key).grad, gradient, **CLOSE)
-    if name != "image":
-        counts = inputs.mask.sum(dim=1)
-        assert counts[0] != counts[-1]
+    counts = whole.mask.sum(dim=1)
+    assert name == "image" or counts[0] != counts[-1]
 
 
 @pytest.mark.parametrize("name", ["image", "mel"])
