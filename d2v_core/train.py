@@ -15,6 +15,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 from torch.utils.data import DataLoader
 
+from d2v_core.allocator import keep_freed_memory
 from d2v_core.checkpoint import (
     load_into,
     newest_checkpoint,
@@ -141,6 +142,8 @@ def set_up(config: RunConfig) -> Training:
         precision=config.optim.precision,
     )
     fabric.launch()
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     torch.manual_seed(config.seed)
     learner = Learner(config).to(fabric.device)
     teacher = Teacher(learner.student, copied=copied_names(learner.student, config))
