@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 from d2v_core.config import RunConfig, override
-from d2v_core.data.batches import Collator, ItemCache, TrainSteps
+from d2v_core.data.batches import Collator
 from d2v_core.data.folder import DataFolder, read_folder
+from d2v_core.data.steps import ItemCache, TrainSteps
 from d2v_core.learner import Learner
 from d2v_core.presets import preset
 from d2v_core.train import optimise, set_up

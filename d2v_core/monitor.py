@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from d2v_core.config import RunConfig
-from d2v_core.data.batches import Collator, ItemCache
+from d2v_core.data.batches import Collator
 from d2v_core.data.folder import DataFolder, Item
+from d2v_core.data.steps import ItemCache
 from d2v_core.errors import CollapseError, TrainingError
 from d2v_core.inputs import Inputs
 from d2v_core.modality import Modality

@@ -25,8 +25,9 @@ from d2v_core.checkpoint import (
     start_run,
 )
 from d2v_core.config import OptimConfig, RunConfig
-from d2v_core.data.batches import Step, TrainSteps, seeded
 from d2v_core.data.folder import DataFolder
+from d2v_core.data.steps import Step, TrainSteps
+from d2v_core.data.walk import seeded
 from d2v_core.inputs import Totals, masked_places
 from d2v_core.labels import labels_of
 from d2v_core.learner import Learner

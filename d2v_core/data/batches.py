@@ -1,28 +1,22 @@
 """From items to padded, augmented, masked batches.
 
-What is drawn for an item is a function of the seed and of the item's place in the endless sequence
-of items alone. That is why a resumed run continues bit for bit without any generator being saved,
-and why it does not matter over how many processes and parts a step is spread.
+What is drawn for an item comes from a generator of its own: it does not depend on the others.
 """
 
-import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from d2v_core.config import RunConfig
 from d2v_core.data.audio import decode_audio, mel_spectrogram
-from d2v_core.data.folder import DataFolder
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.items import Item
 from d2v_core.data.text import decode_text
 from d2v_core.data.vocabulary import vocabulary
-from d2v_core.errors import ConfigError, InputError, MediaError
+from d2v_core.errors import MediaError
 from d2v_core.inputs import Inputs, with_mask
 from d2v_core.labels import NO_LABEL, Labels, clock_of
 from d2v_core.masking import Generators, draw_masks, uniform
@@ -30,15 +24,8 @@ from d2v_core.modality import Modality
 from d2v_core.modality_config import ImageConfig, MelConfig, TextConfig, WaveConfig
 from d2v_core.model import tokens_of
 
-CACHE_BYTES = 2 << 30
 MOST_WORDS = 100_000  # of one text; a training crop is much shorter
 HEARD_BY_A_TOKEN = 400  # samples
-
-
-def seeded(*key: object) -> torch.Generator:
-    """Return a generator whose stream depends on all parts of the key and on nothing else."""
-    digest = hashlib.sha256("|".join(map(str, key)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def item_tensor(item: Item, config: RunConfig) -> Shaped[Tensor, "..."]:
@@ -197,185 +184,3 @@ def random_crops(
     theta[:, 1, 1], theta[:, 1, 2] = height, down
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-
-
-class ItemCache:
-    """Decodes items once and keeps what fits into `CACHE_BYTES`.
-
-    Args:
-        config: of the run.
-    """
-
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
-        self.free = CACHE_BYTES
-        self.kept: dict[tuple[str, str], Tensor] = {}
-
-    def __call__(self, item: Item) -> Tensor:
-        """Return the item's tensor.
-
-        Raises:
-            InputError: naming the item, if it cannot be decoded.
-        """
-        key = (item.modality, item.id)
-        if key in self.kept:
-            return self.kept[key]
-        try:
-            tensor = item_tensor(item, self.config)
-        except MediaError as error:
-            raise InputError(f"{item.modality} of item {item.id}: {error}") from error
-        size = tensor.element_size() * tensor.nelement()
-        if size <= self.free:
-            self.free -= size
-            self.kept[key] = tensor
-        return tensor
-
-
-class Step(NamedTuple):
-    """What one process sees in one optimiser step.
-
-    Attributes:
-        parts: masked batches by modality, whose gradients are added up.
-        paired: inputs whose rows belong together, if the run uses pairs.
-    """
-
-    parts: list[dict[Modality, Inputs]]
-    paired: dict[Modality, Inputs] | None
-
-
-class TrainSteps(Dataset[Step]):
-    """What every training step sees, by its number.
-
-    Each modality draws its own items in its own order, so that the masked objectives learn nothing
-    about what belongs together; pairs, where a run uses them, come in a batch apart.
-
-    Args:
-        folder: items whose split is "train" are used.
-        config: of the run.
-        rank: of this process.
-        world: how many processes there are; each sees its own part of every step's batch.
-        labels: of the recordings, if they are to be predicted.
-
-    Raises:
-        InputError: if a modality has no training items, or pairs are wanted and there are none.
-    """
-
-    def __init__(
-        self,
-        folder: DataFolder,
-        config: RunConfig,
-        *,
-        rank: int = 0,
-        world: int = 1,
-        labels: Labels | None = None,
-    ) -> None:
-        self.config, self.rank, self.world = config, rank, world
-        self.items: dict[Modality, list[Item]] = {
-            m: [item for item in folder.of(m) if item.split == "train"] for m in config.modalities
-        }
-        for modality, items in self.items.items():
-            if not items:
-                raise InputError(f"no {modality} items in the train split of {folder.root}")
-        self.pairs = paired_items(self.items, config) if config.pairs.fraction > 0 else []
-        self.collators: dict[Modality, Collator] = {
-            m: Collator(config, m, labels=labels if m == "audio" else None)
-            for m in config.modalities
-        }
-        self.cache = ItemCache(config)
-        self.batch = share_of(config.optim.batch, world, "optim.batch")
-        if self.batch % config.optim.accumulate:
-            raise ConfigError(
-                f"the {self.batch} items that a process has of optim.batch do not divide into "
-                f"optim.accumulate={config.optim.accumulate} parts"
-            )
-        self.pair_batch = share_of(config.pairs.batch, world, "pairs.batch") if self.pairs else 0
-
-    def __len__(self) -> int:
-        return self.config.optim.steps
-
-    def __getitem__(self, step: int) -> Step:
-        """Return the batches of a step; the first is 0."""
-        size = self.batch // self.config.optim.accumulate
-        places = self._places(self.batch, step)
-        parts = [self._masked(places[n : n + size]) for n in range(0, self.batch, size)]
-        return Step(parts, self._paired(self._places(self.pair_batch, step)))
-
-    def _masked(self, places: range) -> dict[Modality, Inputs]:
-        masked: dict[Modality, Inputs] = {}
-        for modality, items in self.items.items():
-            if self.config.of(modality).objective is not None:
-                chosen = [shuffled_index(n, len(items), self.config.seed, modality) for n in places]
-                masked[modality] = self.collators[modality].masked(
-                    [self.cache(items[i]) for i in chosen],
-                    generators=[seeded(self.config.seed, modality, n) for n in places],
-                    ids=[items[i].id for i in chosen],
-                )
-        return masked
-
-    def _paired(self, places: range) -> dict[Modality, Inputs] | None:
-        if not self.pairs:
-            return None
-        rows = [shuffled_index(n, len(self.pairs), self.config.seed, "pairs") for n in places]
-        paired: dict[Modality, Inputs] = {}
-        for modality, collate in self.collators.items():
-            tensors = [self.cache(self.pairs[row][modality]) for row in rows]
-            generators = [seeded(self.config.seed, "pairs", modality, n) for n in places]
-            paired[modality] = collate(tensors, generators=generators)
-        return paired
-
-    def _places(self, batch: int, step: int) -> range:
-        """Return this process's part of a step in the endless sequence of items."""
-        start = (step * self.world + self.rank) * batch
-        return range(start, start + batch)
-
-
-def share_of(batch: int, world: int, name: str) -> int:
-    """Return how many items of a step one process has.
-
-    Raises:
-        ConfigError: if the batch does not divide into as many parts as there are processes.
-    """
-    if batch % world:
-        raise ConfigError(f"{name}={batch} does not divide among {world} processes")
-    return batch // world
-
-
-_permutations: dict[tuple[object, ...], Int[Tensor, " items"]] = {}
-
-
-def shuffled_index(place: int, count: int, *key: object) -> int:
-    """Return entry `place` of an endless sequence of permutations of 0 … count − 1."""
-    epoch, offset = divmod(place, count)
-    name = (count, epoch, *key)
-    if name not in _permutations:
-        if len(_permutations) > 64:
-            _permutations.clear()
-        _permutations[name] = torch.randperm(count, generator=seeded("order", epoch, *key))
-    return int(_permutations[name][offset])
-
-
-def paired_items(
-    items: dict[Modality, list[Item]], config: RunConfig
-) -> list[dict[Modality, Item]]:
-    """Return the pairs that a run may use: a fixed share of the rows that have every modality.
-
-    With `shuffled` every modality but the first is permuted, so that no row is what it says.
-
-    Raises:
-        InputError: if no row has all the modalities.
-    """
-    by_id = {m: {item.id: item for item in found} for m, found in items.items()}
-    common = sorted(set.intersection(*(set(found) for found in by_id.values())))
-    if not common:
-        raise InputError(
-            f"pairs are wanted, but no training row has all of {', '.join(items)}; "
-            "use data with pairs or a preset without"
-        )
-    common.sort(key=lambda id_: hashlib.sha256(f"{config.seed}|{id_}".encode()).digest())
-    kept = common[: max(1, round(config.pairs.fraction * len(common)))]
-    order = {m: list(range(len(kept))) for m in items}
-    if config.pairs.shuffled:
-        for modality in list(items)[1:]:
-            generator = seeded(config.seed, "shuffled", modality)
-            order[modality] = torch.randperm(len(kept), generator=generator).tolist()
-    return [{m: by_id[m][kept[order[m][row]]] for m in items} for row in range(len(kept))]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from d2v_core.data.batches import Collator, seeded
+from d2v_core.data.batches import Collator
+from d2v_core.data.walk import seeded
 from d2v_core.errors import ConfigError, InputError
 from d2v_core.inputs import Inputs, Totals, with_mask
 from d2v_core.labels import NO_LABEL, Labels

@@ -7,8 +7,8 @@ import pytest
 
 from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
 from d2v_core.config import OptimConfig
-from d2v_core.data.batches import ItemCache
 from d2v_core.data.folder import read_folder
+from d2v_core.data.steps import ItemCache
 from d2v_core.errors import CheckpointError, InputError, TrainingError
 from d2v_core.learner import Learner
 from d2v_core.metrics import read_metrics
