@@ -51,7 +51,7 @@ def make_labels(
     """Cluster the training recordings of a folder and write the labels into a run.
 
     k-means is fitted on some of the recordings, in an order that depends on the seed alone, then
-    every recording is labelled.
+    every recording is labelled. Those that cannot be decoded get no labels: training skips them.
 
     Args:
         folder: its training recordings are labelled.
@@ -62,8 +62,8 @@ def make_labels(
         report: told how many recordings of how many are done.
 
     Raises:
-        InputError: if there are no recordings, one cannot be decoded, or there are fewer frames
-            than clusters.
+        InputError: if there are no recordings, none can be decoded, or there are fewer frames than
+            clusters.
     """
     settings = cluster_settings(config)
     assert settings is not None
@@ -71,13 +71,19 @@ def make_labels(
     if not items:
         raise InputError(f"no audio items in the train split of {folder.root}")
     some = _shuffled(items, config.seed)[: max(1, round(settings.share * len(items)))]
+    problem = ""
     total, frames, count = len(some) + len(items), list[Tensor](), 0
-    for _, found in _frames(some, source, workers):
+    for number, (item, found) in enumerate(_frames(some, source, workers), start=1):
+        report(number, total)
+        if isinstance(found, str):
+            problem = f"audio of item {item.id}: {found}"
+            continue
         frames.append(found.cpu())
         count += len(found)
-        report(len(frames), total)
         if count >= MOST_FRAMES:
             break
+    if not frames:
+        raise InputError(f"none of {len(some)} recordings can be decoded, for example {problem}")
     try:
         centroids = k_means(
             torch.cat(frames), settings.count, seed=config.seed, starts=settings.starts
@@ -89,7 +95,8 @@ def make_labels(
         ) from error
     sequences: dict[str, Tensor] = {}
     for number, (item, found) in enumerate(_frames(items, source, workers), start=1):
-        sequences[item.id] = nearest_cluster(found, centroids.to(found.device)).cpu()
+        if not isinstance(found, str):
+            sequences[item.id] = nearest_cluster(found, centroids.to(found.device)).cpu()
         report(len(some) + number, total)
     labels = Labels(sequences, source.rate_hz, settings.count)
     write_labels(run, labels, centroids)
@@ -147,20 +154,19 @@ class _Loaded(Dataset[Tensor | str]):
     def __getitem__(self, number: int) -> Tensor | str:
         try:
             return self.load(self.items[number])
-        except MediaError as error:  # raised by the caller: a worker would wrap it
+        except MediaError as error:
             return str(error)
 
 
 def _frames(
     items: Sequence[Item], source: Source, workers: int
-) -> Iterator[tuple[Item, Float[Tensor, "frames dim"]]]:
+) -> Iterator[tuple[Item, Tensor | str]]:
+    """Give the frames of each item, or why it cannot be decoded."""
     loader = DataLoader(
         _Loaded(items, source.load), batch_size=None, num_workers=workers, collate_fn=_as_it_is
     )
     for item, loaded in zip(items, loader, strict=True):
-        if isinstance(loaded, str):
-            raise InputError(f"audio of item {item.id}: {loaded}")
-        yield item, source.frames(loaded)
+        yield item, loaded if isinstance(loaded, str) else source.frames(loaded)
 
 
 def _as_it_is(loaded: Any) -> Any:  # noqa: ANN401  # the loader's own way would copy it

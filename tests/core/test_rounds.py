@@ -16,6 +16,7 @@ from d2v_core.clusters import mfcc
 from d2v_core.data.audio import decode_audio
 from d2v_core.data.batches import item_tensor
 from d2v_core.data.folder import read_folder
+from d2v_core.data.steps import TrainSteps
 from d2v_core.encoders.run import RunEncoder
 from d2v_core.errors import CheckpointError, InputError
 from d2v_core.labelling import Source, layer_source, make_labels, mfcc_source
@@ -121,22 +122,46 @@ def test_too_few_frames_are_refused(folder, tmp_path):
     assert not labels_file(tmp_path).exists()
 
 
-def test_a_broken_recording_is_named(folder, tmp_path):
-    broken = tmp_path / "broken.wav"
-    broken.write_bytes(b"no sound")
-    items = list(folder.items)
-    place = items.index(train_items(folder)[0])
-    items[place] = dataclasses.replace(items[place], source=broken)
-    damaged = dataclasses.replace(folder, items=tuple(items))
-    for workers in (0, 1):
-        with pytest.raises(InputError, match=f"^audio of item {items[place].id}: not a recording"):
-            make_labels(
-                damaged,
-                hubert(),
-                tmp_path,
-                source=mfcc_source(hubert()),
-                workers=workers,
-            )
+def with_broken(folder, path, count):
+    """Return the folder with its first training recordings broken, and their ids."""
+    path.write_bytes(b"no sound")
+    broken = [item.id for item in train_items(folder)[:count]]
+    items = tuple(
+        dataclasses.replace(item, source=path)
+        if item.modality == "audio" and item.id in broken
+        else item
+        for item in folder.items
+    )
+    return dataclasses.replace(folder, items=items), broken
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_cannot_be_decoded_gets_no_labels(workers, folder, tmp_path):
+    damaged, broken = with_broken(folder, tmp_path / "broken.wav", 3)
+    source = mfcc_source(hubert())
+    made = make_labels(damaged, hubert(), tmp_path, source=source, workers=workers)
+
+    assert set(made.sequences) == {item.id for item in train_items(folder)} - set(broken)
+
+
+def test_training_skips_what_has_no_labels(folder, tmp_path):
+    damaged, _ = with_broken(folder, tmp_path / "broken.wav", 3)
+    config = hubert(steps=10)
+    made = make_labels(damaged, config, tmp_path, source=mfcc_source(config))
+    steps = TrainSteps(damaged, config, labels=made)
+    found = [steps[number] for number in range(10)]
+
+    assert all(len(step.parts[0]["audio"].labels) == 4 for step in found)
+    assert any(step.skipped for step in found)
+
+
+def test_a_folder_of_broken_recordings_is_refused(folder, tmp_path):
+    damaged, broken = with_broken(folder, tmp_path / "broken.wav", 18)
+    with pytest.raises(InputError, match="none of 18 recordings can be decoded") as error:
+        make_labels(damaged, hubert(), tmp_path, source=mfcc_source(hubert()))
+
+    assert str(error.value).partition("audio of item ")[2][:2] in broken
+    assert "not a recording in a format that can be read" in str(error.value)
 
 
 def test_a_folder_without_recordings_is_refused(folder, tmp_path):
@@ -170,10 +195,12 @@ def test_a_layer_gives_one_frame_a_time_step(folder, tmp_path):
 
 
 def test_the_first_round_is_of_sounds_alone_and_its_middle_layer_is_clustered():
-    config = dataclasses.replace(preset("tiny"), audio=preset("tiny-hubert").audio)
+    config = preset("shared-pairs-50")
+    config = dataclasses.replace(config, audio=preset("tiny-hubert").audio)
     first = first_round(config)
 
     assert first.modalities == ("audio",)
+    assert first.pairs.fraction == 0
     assert (first.audio.clusters.source, first.audio.clusters.count) == ("mfcc", 50)
     assert first.optim == config.optim
     assert layer_of(config) == 2
@@ -296,10 +323,10 @@ def test_a_process_that_is_killed_in_round_1_goes_on_to_round_2(tmp_path):
     command = [*COMMAND, str(data), "--preset", "tiny-hubert", "--out", str(tmp_path / "run")]
     command += [part for setting in SETTINGS for part in ("--set", setting)]
     metrics = tmp_path / "run" / "round_1" / "metrics.jsonl"
-    process = subprocess.Popen([*command, "--steps", "400"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, "--steps", "120"], stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 120
-        while not (metrics.exists() and len(metrics.read_text().splitlines()) > 60):
+        deadline = time.monotonic() + 300
+        while not (metrics.exists() and len(metrics.read_text().splitlines()) > 10):
             assert process.poll() is None, "it ended before it was killed"
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -312,8 +339,5 @@ def test_a_process_that_is_killed_in_round_1_goes_on_to_round_2(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "round 1 of 2" in done.stderr
     assert "round 2 of 2" in done.stderr
-    assert list(losses(tmp_path / "run" / "round_1")) == list(range(1, 401))
-    assert list(losses(tmp_path / "run")) == list(range(1, 401))
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert again.returncode == 2
-    assert "is a run already; resume it (--resume) or choose another folder" in again.stderr
+    assert list(losses(tmp_path / "run" / "round_1")) == list(range(1, 121))
+    assert list(losses(tmp_path / "run")) == list(range(1, 121))
