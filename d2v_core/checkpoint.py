@@ -14,6 +14,8 @@ runs/NAME/
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from d2v_core.config import RunConfig, from_json, to_json
-from d2v_core.errors import CheckpointError
+from d2v_core.errors import CheckpointError, TrainingError
+from d2v_core.sharding import spread_like, whole
 
 FORMAT = 1
+ADVICE = "the last checkpoint is whole, but start again with a lower learning rate"
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -42,14 +46,16 @@ def start_run(run: Path, config: RunConfig, about: dict[str, Any]) -> None:
     """Make a run folder with its config.json.
 
     Raises:
-        CheckpointError: if there is a run already.
+        CheckpointError: if there is a run already, or the folder cannot be written to.
     """
     if (run / "config.json").exists():
         raise CheckpointError(
             f"{run} is a run already; resume it (--resume) or choose another folder"
         )
-    (run / "checkpoints").mkdir(parents=True, exist_ok=True)
-    write_json(run / "config.json", {"format": FORMAT, "config": to_json(config), "about": about})
+    with writing(run):
+        (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+        values = {"format": FORMAT, "config": to_json(config), "about": about}
+        write_json(run / "config.json", values)
 
 
 def read_run(run: Path) -> tuple[RunConfig, dict[str, Any]]:
@@ -87,32 +93,78 @@ def newest_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
-def save_checkpoint(
-    run: Path, step: int, learner: nn.Module, teacher: nn.Module, optimizer: torch.optim.Optimizer
-) -> Path:
-    """Write a checkpoint aside, make it durable, move it into place, thin out the older ones."""
-    place = run / "checkpoints" / f"step_{step:08d}"
-    aside = place.with_name(f".{place.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    files = {
-        "learner": _on_cpu(learner.state_dict()),
-        "teacher": _on_cpu(teacher.state_dict()),
+def checkpoint_files(
+    learner: nn.Module, teacher: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, dict[str, Tensor]]:
+    """Return all the tensors of a checkpoint by file, whole; every process has to take part."""
+    return {
+        "learner": whole(learner.state_dict()),
+        "teacher": whole(teacher.state_dict()),
         "optimizer": optimizer_tensors(learner, optimizer),
     }
+
+
+def save_checkpoint(run: Path, step: int, files: dict[str, dict[str, Tensor]]) -> Path:
+    """Write a checkpoint aside, make it durable, move it into place, thin out the older ones.
+
+    Args:
+        run: the run folder.
+        step: optimiser steps done.
+        files: from `checkpoint_files`.
+
+    Raises:
+        CheckpointError: if it cannot be written.
+        TrainingError: if a number in it is not finite.
+    """
+    for name, tensor in files["learner"].items():
+        if not bool(tensor.isfinite().all()):
+            raise TrainingError(f"{name} is not finite after step {step}; {ADVICE}")
+    place = run / "checkpoints" / f"step_{step:08d}"
+    aside = place.with_name(f".{place.name}.part")
+    with writing(run):
+        try:
+            _write_checkpoint(aside, step, files)
+        except (OSError, SafetensorError):
+            shutil.rmtree(aside, ignore_errors=True)  # a full disk needs the room
+            raise
+        shutil.rmtree(place, ignore_errors=True)
+        aside.replace(place)
+        _fsync(place.parent)
+        for older in checkpoints(run):
+            if older != place:
+                for name in ("teacher", "optimizer"):
+                    (older / f"{name}.safetensors").unlink(missing_ok=True)
+    return place
+
+
+def _write_checkpoint(aside: Path, step: int, files: dict[str, dict[str, Tensor]]) -> None:
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
     for name, tensors in files.items():
         save_file(tensors, aside / f"{name}.safetensors")
     (aside / "state.json").write_text(json.dumps({"step": step}))
     for path in [*aside.iterdir(), aside]:
         _fsync(path)
-    shutil.rmtree(place, ignore_errors=True)
-    aside.replace(place)
-    _fsync(place.parent)
-    for older in checkpoints(run):
-        if older != place:
-            for name in ("teacher", "optimizer"):
-                (older / f"{name}.safetensors").unlink(missing_ok=True)
-    return place
+
+
+@contextmanager
+def writing(run: Path) -> Iterator[None]:
+    """Say in one sentence that a run folder cannot be written to.
+
+    Raises:
+        CheckpointError: in place of an OSError or of what safetensors raises.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        found = checkpoints(run)
+        whole_one = (
+            f"{found[-1].name} is whole: mend that, then go on from it with --resume"
+            if found
+            else "there is no checkpoint yet"
+        )
+        raise CheckpointError(f"{run} cannot be written to: {reason}; {whole_one}") from error
 
 
 def publish(run: Path, out: Path, *, lines: int = 200) -> None:
@@ -162,7 +214,11 @@ def load_into(module: nn.Module, path: Path) -> None:
     Raises:
         CheckpointError: if names or shapes differ.
     """
-    tensors = {name: tensor.float() for name, tensor in load_tensors(path).items()}
+    there = module.state_dict()
+    tensors = {
+        name: spread_like(tensor.float(), there[name]) if name in there else tensor
+        for name, tensor in load_tensors(path).items()
+    }
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
@@ -170,13 +226,14 @@ def load_into(module: nn.Module, path: Path) -> None:
 
 
 def optimizer_tensors(learner: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return the optimiser's state as tensors named PARAMETER.QUANTITY."""
-    names: dict[Tensor, str] = {p: name for name, p in learner.named_parameters()}
-    return {
-        f"{names[parameter]}.{quantity}": torch.as_tensor(value).detach().cpu().clone()
-        for parameter, state in optimizer.state.items()
-        for quantity, value in state.items()
-    }
+    """Return the optimiser's state as tensors named PARAMETER.QUANTITY, whole."""
+    return whole(
+        {
+            f"{name}.{quantity}": torch.as_tensor(value)
+            for name, parameter in learner.named_parameters()
+            for quantity, value in optimizer.state.get(parameter, {}).items()
+        }
+    )
 
 
 def restore_optimizer(learner: nn.Module, optimizer: torch.optim.Optimizer, path: Path) -> None:
@@ -185,12 +242,9 @@ def restore_optimizer(learner: nn.Module, optimizer: torch.optim.Optimizer, path
     for name, value in load_tensors(path).items():
         parameter, _, quantity = name.rpartition(".")
         owner = parameters[parameter]
-        target = value if quantity == "step" else value.to(owner.device)
-        optimizer.state.setdefault(owner, {})[quantity] = target
-
-
-def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        is_count = quantity == "step"
+        there = value.to(owner.device) if is_count else spread_like(value, owner)
+        optimizer.state.setdefault(owner, {})[quantity] = there
 
 
 def _fsync(path: Path) -> None:

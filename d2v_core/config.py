@@ -172,6 +172,10 @@ class OptimConfig:
     """Of the computation; parameters, teacher and losses are fp32 in any case. bf16 pays from
     about 192 channels on, on CPUs with bf16 instructions and on GPUs."""
 
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """With many processes: each keeps all the weights, or (fsdp, for models that would not fit) a
+    part of them. What is learnt is the same."""
+
     def __post_init__(self) -> None:
         require(self.steps >= 0, f"steps must not be negative, got {self.steps}")
         require(self.batch >= 1, f"batch must be at least 1 item, got {self.batch}")
@@ -201,6 +205,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         require(bool(self.modalities), "a run needs at least one of image, audio and text")
+        require(
+            self.optim.strategy == "ddp" or self.trunk.layer_drop == 0,
+            f"optim.strategy=fsdp with trunk.layer_drop={self.trunk.layer_drop}: every process has "
+            "to run every block; set trunk.layer_drop=0",
+        )
         for modality in self.modalities:
             layers = self.of(modality).target.layers
             require(

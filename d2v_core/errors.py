@@ -7,7 +7,8 @@ D2VError
 ├── CheckpointError  a run folder or checkpoint that cannot be read or written
 ├── StoreError       an embedding store that cannot be read, or does not fit the question
 └── TrainingError    a training that had to stop
-    └── CollapseError  ... because the representation collapsed
+    ├── CollapseError  ... because the representation collapsed
+    └── StoppedError   ... because somebody asked it to
 """
 
 
@@ -41,3 +42,16 @@ class TrainingError(D2VError):
 
 class CollapseError(TrainingError):
     """The representation collapsed; the message names the signal that showed it."""
+
+
+class StoppedError(TrainingError):
+    """The training was asked to stop, and did.
+
+    Args:
+        message: where it stopped and how to go on.
+        signal: number of the signal that asked.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal

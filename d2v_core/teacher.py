@@ -8,6 +8,7 @@ from torch import nn
 
 from d2v_core.config import RunConfig, TeacherConfig
 from d2v_core.modality_config import WaveConfig
+from d2v_core.sharding import own_part
 
 
 def ema_decay(step: int, config: TeacherConfig) -> float:
@@ -54,8 +55,8 @@ class Teacher:
     @torch.no_grad()
     def follow(self, student: nn.Module, *, decay: float) -> None:
         """Move towards the student by 1 − `decay`."""
-        theirs = {name: x.detach().float() for name, x in student.named_parameters()}
-        mine = dict(self.model.named_parameters())
+        theirs = {n: own_part(x.detach()).float() for n, x in student.named_parameters()}
+        mine = {n: own_part(x) for n, x in self.model.named_parameters()}
         averaged = [name for name in mine if name not in self.copied]
         torch._foreach_lerp_(  # pyright: ignore  # one kernel, no stub
             [mine[name] for name in averaged], [theirs[name] for name in averaged], 1.0 - decay

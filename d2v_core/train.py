@@ -1,59 +1,33 @@
 """The training loop, top to bottom, on Lightning Fabric: one process or many, CPU or GPU."""
 
-import json
 import math
-import os
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
-from torch import nn
-from torch.utils.data import DataLoader
 
-from d2v_core.allocator import keep_freed_memory
-from d2v_core.checkpoint import (
-    load_into,
-    newest_checkpoint,
-    read_run,
-    restore_optimizer,
-    save_checkpoint,
-    start_run,
-)
+from d2v_core.checkpoint import newest_checkpoint, read_run, start_run
 from d2v_core.config import OptimConfig, RunConfig
+from d2v_core.data.feed import feed, naming_killed_workers
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.steps import Step, TrainSteps
 from d2v_core.data.walk import seeded
+from d2v_core.errors import StoppedError
 from d2v_core.inputs import Totals, masked_places
 from d2v_core.labels import labels_of
-from d2v_core.learner import Learner
 from d2v_core.modality import Modality
 from d2v_core.monitor import Monitor
-from d2v_core.record import Progress, Record, is_due
-from d2v_core.teacher import Teacher, copied_names, ema_decay
+from d2v_core.processes import from_all, in_first_process
+from d2v_core.record import LOGGED_STEPS, MEASUREMENTS, Finite, Progress, Record, is_due
+from d2v_core.sharding import average_unsharded, clip_gradients
+from d2v_core.stopping import Stop
+from d2v_core.teacher import ema_decay
+from d2v_core.training import Training, restore, save, set_up, whole_student
 
 CHECKPOINTS = 8  # at most so many a run
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a training has in its hands.
-
-    Attributes:
-        fabric: device, precision and the other processes.
-        learner: what is trained.
-        teacher: what it is trained towards.
-        optimizer: AdamW over the learner.
-    """
-
-    fabric: Fabric
-    learner: Learner
-    teacher: Teacher
-    optimizer: torch.optim.Optimizer
 
 
 def train(
@@ -84,7 +58,9 @@ def train(
     Raises:
         CheckpointError: if the run exists and `resume` is not set, or the other way round.
         CollapseError: if the representation collapses.
-        TrainingError: if the loss is not finite.
+        InputError: if the data cannot be used.
+        TrainingError: if the loss is not finite, or a process that decodes is killed.
+        StoppedError: after Ctrl-C or SIGTERM.
     """
     if resume:
         config, _ = read_run(run)
@@ -97,78 +73,93 @@ def train(
         world=fabric.world_size,
         labels=labels_of(run, config),
     )
-    first = restore(training, newest_checkpoint(run)) if resume else 0
-    if fabric.is_global_zero and not resume:
-        start_run(run, config, _about(folder, fabric))
-        _save(training, run, 0)
-    module = fabric.setup_module(training.learner)
-    total = config.optim.steps
-    loader = DataLoader(
-        steps,
-        batch_size=None,
-        sampler=range(first, total),
-        num_workers=workers,
-        collate_fn=as_it_is,
-    )
-    with ExitStack() as stack:
+    steps.refuse_damage()
+    with naming_killed_workers(), Stop() as stop:
+        if not resume:
+            about = _about(folder, fabric)
+            in_first_process(fabric, lambda: start_run(run, config, about))
+        first = restore(training, run)
         record = None
         if fabric.is_global_zero:
             monitor = Monitor(folder, config, steps.cache)
-            record = stack.enter_context(Record(run, monitor, first, total, report=report))
-        for done, step in enumerate(loader, start=first + 1):
-            numbers = optimise(training, module, step, done)
-            if record is not None:
-                record.after_step(done, numbers, training.learner)
-            if is_due(done, total, CHECKPOINTS):
-                if record is not None:
-                    _save(training, run, done)
-                fabric.barrier()
+            record = Record(run, monitor, first, config.optim.steps, report=report)
+        made = feed(steps, first, workers=workers, device=fabric.device)
+        for done in loop(training, made, record, stop, first=first):
+            save(training, run, done)
     return newest_checkpoint(run)
 
 
-def as_it_is(batch: Any) -> Any:  # noqa: ANN401  # whatever the data set gives
-    """Return a step's batches unchanged; the loader's own way would turn tuples into lists."""
-    return batch
+def loop(
+    training: Training,
+    steps: Iterable[Step],
+    record: Record | None,
+    stop: Stop,
+    *,
+    first: int,
+) -> Iterator[int]:
+    """Do all the steps.
 
+    Args:
+        training: what is trained.
+        steps: what is seen.
+        record: of the first process.
+        stop: is asked whether to go on.
+        first: steps done before.
 
-def set_up(config: RunConfig) -> Training:
-    """Make all that a training needs, in one process or in those that `torchrun` started."""
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    fabric = Fabric(
-        accelerator="auto",
-        devices=local,
-        num_nodes=world // local,
-        strategy="ddp" if world > 1 else "auto",
-        precision=config.optim.precision,
-    )
-    fabric.launch()
-    if fabric.device.type == "cpu":
-        keep_freed_memory()
-    torch.manual_seed(config.seed)
-    learner = Learner(config).to(fabric.device)
-    teacher = Teacher(learner.student, copied=copied_names(learner.student, config))
-    return Training(fabric, learner, teacher, make_optimizer(learner, config.optim))
+    Yields:
+        How many steps are done, whenever it is time for a checkpoint.
 
-
-def make_optimizer(learner: nn.Module, config: OptimConfig) -> torch.optim.Optimizer:
-    """Return AdamW; weight decay acts on matrices only.
-
-    The reference applies it to everything, though it marks biases and norms as exempt; we exempt
-    them, and CLS tokens and temperatures.
+    Raises:
+        CollapseError: if the representation collapses.
+        TrainingError: if the loss is not finite.
+        StoppedError: if somebody asks for it, after a checkpoint.
     """
-    is_matrix = {
-        name: parameter.dim() >= 2 and not name.endswith(("extra", "bias.table"))
-        for name, parameter in learner.named_parameters()
-    }
-    groups = [
-        {
-            "params": [p for n, p in learner.named_parameters() if is_matrix[n] == decayed],
-            "weight_decay": config.weight_decay if decayed else 0.0,
-        }
-        for decayed in (True, False)
-    ]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True)
+    fabric, total = training.fabric, training.learner.config.optim.steps
+    module = fabric.setup_module(training.learner)
+    finite, skipped = Finite(), list[str]()
+    for done, step in enumerate(steps, start=first + 1):
+        numbers = optimise(training, module, step, done)
+        finite.note(done, numbers)
+        skipped += step.skipped
+        signal = stop.agreed(fabric, done) if done < total else 0
+        is_time = is_due(done, total, CHECKPOINTS) or signal > 0
+        if is_time or is_due(done, total, LOGGED_STEPS):
+            finite.check()
+            note(training, record, done, numbers, skipped=from_all(fabric, skipped))
+            skipped.clear()
+        if is_time:
+            yield done
+        if signal:
+            raise StoppedError(
+                f"stopped after step {done} of {total}, which is saved; go on with --resume", signal
+            )
+
+
+def note(
+    training: Training,
+    record: Record | None,
+    done: int,
+    numbers: dict[str, Any],
+    *,
+    skipped: list[str],
+) -> None:
+    """Log a step and measure the student now and then; every process has to take part.
+
+    Args:
+        training: learner and processes.
+        record: of the first process.
+        done: number of the step.
+        numbers: losses and statistics.
+        skipped: why items were passed over.
+    """
+    total = training.learner.config.optim.steps
+    student = whole_student(training) if is_due(done, total, MEASUREMENTS) else None
+
+    def write() -> None:
+        assert record is not None
+        record.after_step(done, numbers, student=student, skipped=skipped)
+
+    in_first_process(training.fabric, write)
 
 
 def learning_rate(step: int, config: OptimConfig) -> float:
@@ -205,14 +196,16 @@ def optimise(training: Training, module: _FabricModule, step: Step, done: int) -
         batches = {m: x._replace(totals=totals[m]).to(fabric.device) for m, x in part.items()}
         paired = step.paired if is_last else None
         paired = paired and {m: x.to(fabric.device) for m, x in paired.items()}
+        if not batches and paired is None:  # all that is learnt is learnt from the pairs
+            continue
         with fabric.no_backward_sync(module, enabled=not is_last):
             outcome = module(training.teacher.model, batches, paired)
             fabric.backward(outcome.total)
         for name, loss in outcome.losses.items():
             losses[name] = losses.get(name, 0) + loss.detach()
         statistics |= outcome.statistics
-    limit = config.optim.clip_norm or math.inf
-    norm = nn.utils.clip_grad_norm_(learner.parameters(), limit)
+    average_unsharded(learner.parameters())
+    norm = clip_gradients(learner.parameters(), config.optim.clip_norm)
     training.optimizer.step()
     training.optimizer.zero_grad(set_to_none=True)
     learner.after_step()
@@ -239,18 +232,6 @@ def step_totals(step: Step, fabric: Fabric) -> dict[Modality, Totals]:
         m: sum(x.masks * len(x.lengths) for x in (p[m] for p in step.parts)) for m in modalities
     }
     return {m: Totals(float(n), rows[m]) for m, n in zip(modalities, counts, strict=True)}
-
-
-def restore(training: Training, checkpoint: Path) -> int:
-    """Load learner, teacher and optimiser from a checkpoint; return its step."""
-    load_into(training.learner, checkpoint / "learner.safetensors")
-    load_into(training.teacher.model, checkpoint / "teacher.safetensors")
-    restore_optimizer(training.learner, training.optimizer, checkpoint / "optimizer.safetensors")
-    return int(json.loads((checkpoint / "state.json").read_text())["step"])
-
-
-def _save(training: Training, run: Path, step: int) -> None:
-    save_checkpoint(run, step, training.learner, training.teacher.model, training.optimizer)
 
 
 def _about(folder: DataFolder, fabric: Fabric) -> dict[str, Any]:

@@ -4,16 +4,14 @@ import dataclasses
 import json
 
 import pytest
+import torch
 
 from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
 from d2v_core.config import OptimConfig
 from d2v_core.data.folder import read_folder
-from d2v_core.data.steps import ItemCache
 from d2v_core.errors import CheckpointError, InputError, TrainingError
-from d2v_core.learner import Learner
 from d2v_core.metrics import read_metrics
-from d2v_core.monitor import Monitor
-from d2v_core.record import Record
+from d2v_core.record import Finite
 from d2v_core.train import learning_rate, train
 from tests.conftest import smallest
 
@@ -121,16 +119,16 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_checkpoint(folder, 
 
 
 @pytest.mark.parametrize("name", ["loss", "gradient_norm"])
-def test_what_is_not_a_number_is_named(name, folder, tmp_path):
-    config = smallest()
-    monitor = Monitor(folder, config, ItemCache(config))
-    with (
-        Record(tmp_path, monitor, 0, 9, report=print) as record,
-        pytest.raises(TrainingError, match=f"{name} is nan at step 3; the last checkpoint"),
-    ):
-        record.after_step(
-            3, {"loss": 1.0, "gradient_norm": 1.0, name: float("nan")}, Learner(config)
-        )
+def test_what_is_not_a_number_is_named(name):
+    finite, fine = Finite(), {"loss": torch.tensor(1.0), "gradient_norm": torch.tensor(1.0)}
+    finite.check()
+    finite.note(2, fine)
+    finite.check()
+    finite.note(3, fine | {name: torch.tensor(float("nan"))})
+    finite.note(4, fine)
+
+    with pytest.raises(TrainingError, match=f"{name} is nan at step 3; the last checkpoint"):
+        finite.check()
 
 
 def test_pairs_need_rows_with_all_modalities(folder, tmp_path):
