@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.terminal import figures, progress, say, show_json, show_table, training_progress
-from d2v_core.errors import D2VError
+from d2v_core.errors import D2VError, StoppedError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -302,9 +302,15 @@ def names_of(store: Any, name: str | None) -> list[str]:  # noqa: ANN401  # impo
 
 
 def main() -> None:
-    """Run one command; exit 2 with one sentence on what the user can mend."""
+    """Run one command; exit 2 with one sentence on what the user can mend.
+
+    What was stopped by a signal exits as shells expect: 130 after Ctrl-C, 143 after SIGTERM.
+    """
     try:
         app(prog_name="d2v", standalone_mode=True)
+    except StoppedError as error:
+        print(f"d2v: {error}", file=sys.stderr)
+        sys.exit(128 + error.signal)
     except D2VError as error:
         print(f"d2v: {error}", file=sys.stderr)
         sys.exit(2)

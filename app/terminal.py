@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from d2v_core.record import Progress as TrainingProgress
 
 out_console, console = Console(), Console(stderr=True)
+MOST_REASONS = 5  # why items are skipped, at a time
 
 
 @contextmanager
@@ -80,6 +81,10 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
 
     def report(now: "TrainingProgress") -> None:
         nonlocal shown, stage
+        for reason in now.skipped[:MOST_REASONS]:
+            console.print(f"skipped {reason}", highlight=False, soft_wrap=True, markup=False)
+        if (more := len(now.skipped) - MOST_REASONS) > 0:
+            console.print(f"skipped {more} more; skipped.jsonl in the run has all", highlight=False)
         left = f"{now.seconds_left / 60:.1f} min"
         text = "  ".join(part for part in (now.stage, describe(now.numbers)) if part)
         if now.stage != stage:
