@@ -341,3 +341,23 @@ def test_a_process_that_is_killed_in_round_1_goes_on_to_round_2(tmp_path):
     assert "round 2 of 2" in done.stderr
     assert list(losses(tmp_path / "run" / "round_1")) == list(range(1, 121))
     assert list(losses(tmp_path / "run")) == list(range(1, 121))
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(tmp_path):
+    """One labels, the other waits; then both train, each on half of every step."""
+    data = write_toys(tmp_path / "toys")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    several = [sys.executable, *torchrun, *COMMAND[1:]]
+    for name, start in (("one", COMMAND), ("two", several)):
+        command = [*start, str(data), "--preset", "tiny-hubert", "--out", str(tmp_path / name)]
+        command += [part for setting in SETTINGS for part in ("--set", setting)]
+        done = subprocess.run(
+            [*command, "--steps", "4"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    for place in ("round_1", ""):
+        assert losses(tmp_path / "two" / place) == pytest.approx(
+            losses(tmp_path / "one" / place), rel=1e-4
+        )
