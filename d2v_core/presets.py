@@ -72,9 +72,7 @@ def _small() -> RunConfig:
         ),
         trunk=TrunkConfig(dim=256, depth=8, prenet_depth=2, heads=4),
         teacher=TeacherConfig(ema_decay_start=0.999, ema_decay_end=0.9999, ema_anneal_steps=20_000),
-        optim=OptimConfig(
-            steps=40_000, batch=32, warmup_steps=1_000, lr=7e-4, precision="bf16-mixed"
-        ),
+        optim=OptimConfig(steps=40_000, batch=32, warmup_steps=1_000, lr=7e-4, precision="auto"),
     )
 
 

@@ -20,6 +20,7 @@ from d2v_core.inputs import Totals, masked_places
 from d2v_core.labels import labels_of
 from d2v_core.modality import Modality
 from d2v_core.monitor import Monitor
+from d2v_core.precision import settle_precision
 from d2v_core.processes import from_all, in_first_process
 from d2v_core.record import LOGGED_STEPS, MEASUREMENTS, Finite, Progress, Record, is_due
 from d2v_core.sharding import average_unsharded, clip_gradients
@@ -62,8 +63,7 @@ def train(
         TrainingError: if the loss is not finite, or a process that decodes is killed.
         StoppedError: after Ctrl-C or SIGTERM.
     """
-    if resume:
-        config, _ = read_run(run)
+    config = read_run(run)[0] if resume else settle_precision(config)
     training = set_up(config)
     fabric = training.fabric
     steps = TrainSteps(
