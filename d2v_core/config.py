@@ -75,9 +75,6 @@ class TrunkConfig:
 class TeacherConfig:
     """How the teacher follows the student and which of its layers are the target."""
 
-    target_layers: int = 3
-    """K: the last K trunk blocks are averaged into the target."""
-
     ema_decay_start: float = 0.998
     """τ at the first step: the share of itself that the teacher keeps."""
 

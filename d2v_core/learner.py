@@ -72,4 +72,6 @@ class Learner(nn.Module):
     def taps(self) -> tuple[str, ...]:
         """The names of what `layer_vectors` returns."""
         blocks = tuple(f"block_{n:02d}.resid" for n in range(1, self.config.trunk.depth + 1))
-        return ("embed", *blocks, *(("joint",) if self.contrastive is not None else ()))
+        final = ("final_norm",) if self.config.trunk.norm_first else ()
+        joint = ("joint",) if self.contrastive is not None else ()
+        return ("embed", *blocks, *final, *joint)

@@ -67,7 +67,7 @@ def draw_masks(
         case "spans" | "clipped-spans":
             return span_masks(lengths, math.prod(grid), config, generators=generators)
         case "beit":
-            return beit_masks(grid, config, generators=generators)
+            return beit_masks(lengths, grid, config, generators=generators)
 
 
 def block_masks(
@@ -170,37 +170,47 @@ def span_masks(
 
 
 def beit_masks(
-    grid: tuple[int, ...], config: MaskConfig, *, generators: Generators
+    lengths: Int[Tensor, " items"],
+    grid: tuple[int, ...],
+    config: MaskConfig,
+    *,
+    generators: Generators,
 ) -> Bool[Tensor, "rows tokens"]:
     """Draw masks out of rectangles, until ⌊tokens · ratio⌋ are masked or none fits any more.
 
-    A rectangle has at least 16 cells, at most what is still to be masked, and sides that differ by
-    a factor of 0.3 at most; it is taken if it covers a new cell and not more than are left. Ten
-    tries each; so a row never masks more than it should, but may mask less.
-
-    Arguments as of `draw_masks`; every item has the whole grid.
+    A rectangle has at least 16 of 196 cells, or that share of a smaller grid, at most what is still
+    to be masked, and sides that differ by a factor of 0.3 at most; it is taken if it covers a new
+    cell and not more than are left. Ten tries each; so a row never masks more than it should, but
+    may mask less. Padding counts as rows of the grid that are not there. Arguments as of
+    `draw_masks`.
 
     Raises:
         ValueError: if the grid has one dimension only.
     """
     if len(grid) != 2:
         raise ValueError(f"rectangles need a grid of two dimensions, got {len(grid)}")
-    rows = [_beit_mask(grid, config, g) for g in generators for _ in range(config.masks)]
+    tokens, rows = math.prod(grid), []
+    for length, generator in zip(lengths.tolist(), generators, strict=True):
+        own = (length // grid[1], grid[1])
+        for _ in range(config.masks):
+            mask = _beit_mask(own, config.ratio, generator)
+            rows.append(torch.nn.functional.pad(mask, (0, tokens - length)))
     return torch.stack(rows)
 
 
 def _beit_mask(
-    grid: tuple[int, ...], config: MaskConfig, generator: torch.Generator
+    grid: tuple[int, int], ratio: float, generator: torch.Generator
 ) -> Bool[Tensor, " tokens"]:
     height, width = grid
     mask = torch.zeros(height, width, dtype=torch.bool)
-    left = math.floor(height * width * config.ratio)
+    left = math.floor(height * width * ratio)
+    smallest = 16 / 196 * height * width
     while left > 0:
         before = left
         for area, aspect, down, across in torch.rand(10, 4, generator=generator).tolist():
-            cells = 16 + area * (max(left, 16) - 16)
-            ratio = math.exp(math.log(0.3) * (2 * aspect - 1))
-            h, w = round(math.sqrt(cells * ratio)), round(math.sqrt(cells / ratio))
+            cells = smallest + area * max(left - smallest, 0)
+            skew = math.exp(math.log(0.3) * (2 * aspect - 1))
+            h, w = round(math.sqrt(cells * skew)), round(math.sqrt(cells / skew))
             if not (0 < h < height and 0 < w < width):
                 continue
             top, start = int(down * (height - h + 1)), int(across * (width - w + 1))
@@ -212,4 +222,6 @@ def _beit_mask(
                 break
         if left == before:
             break
+    if left and not mask.any():  # a grid too narrow for any rectangle
+        mask.view(-1)[int(torch.randint(mask.numel(), (), generator=generator))] = True
     return mask.flatten()

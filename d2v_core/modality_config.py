@@ -283,7 +283,8 @@ class WaveConfig(ModalityConfig):
     """Of the convolutions."""
 
     conv_norm: Literal["layer", "group"] = "layer"
-    """After each convolution over channels, or after the first one only over time (HuBERT Base)."""
+    """After each convolution over channels, or after the first one only over time (HuBERT Base).
+    The second hears padding: what it makes of a recording depends on the longest of its batch."""
 
     conv_bias: bool = False
     """Of the convolutions."""

@@ -171,10 +171,15 @@ class Student(nn.Module):
     def pooled_layers(
         self, modality: Modality, inputs: Inputs
     ) -> Float[Tensor, "layers items dim"]:
-        """Return every layer's mean over an item's own valid tokens, layer 0 first."""
+        """Return every layer's mean over an item's own valid tokens, layer 0 first.
+
+        Of pre-norm blocks the last one is the final norm's, after that of the last block.
+        """
         states = self.encode(modality, self.embed(modality, inputs), inputs)
         extra = self.extra_tokens(modality)
-        return torch.stack([mean_valid(x[:, extra:], inputs.valid) for x in states.residual])
+        final = [states.output] if self.config.trunk.norm_first else []
+        layers = [*states.residual, *final]
+        return torch.stack([mean_valid(x[:, extra:], inputs.valid) for x in layers])
 
 
 def mean_valid(

@@ -35,6 +35,7 @@ from d2v_core.modality_config import (
     TargetConfig,
     TextConfig,
     TransformerDecoderConfig,
+    WaveConfig,
 )
 
 
@@ -82,7 +83,7 @@ def _grid_mask(ratio: float, *, masks: int) -> MaskConfig:
 
 
 def _data2vec(run: RunConfig) -> RunConfig:
-    """As published for 1.0: block outputs of the teacher for pictures, ffn outputs otherwise."""
+    """Masks, targets, heads and losses as published for 1.0, in the blocks of the size."""
 
     def changed(name: str) -> object:
         config = getattr(run, name)
@@ -99,9 +100,14 @@ def _data2vec(run: RunConfig) -> RunConfig:
                     "loss_scale": "sum",
                     "head_layers": 2,
                 }
+            case WaveConfig():
+                settings |= {
+                    "mask": MaskConfig(ratio=0.65, shape="spans", length=10, masks=1),
+                    "target": TargetConfig(layers=layers),
+                }
             case _:
                 settings |= {
-                    "mask": MaskConfig(ratio=0.6, shape="beit", masks=1),
+                    "mask": MaskConfig(ratio=0.613, shape="beit", masks=1),  # 120 of 196
                     "target": TargetConfig(
                         layers=layers, tap="resid", per_layer="layer", average="layer"
                     ),

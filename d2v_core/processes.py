@@ -18,6 +18,8 @@ from d2v_core.objectives.contrastive import meetings
 
 def launch(config: RunConfig) -> Fabric:
     """Return the device and the other processes, in one process or in those of `torchrun`."""
+    precision = config.optim.precision
+    assert precision != "auto", "the machine has to be asked first, by settle_precision"
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
     fabric = Fabric(
@@ -25,7 +27,7 @@ def launch(config: RunConfig) -> Fabric:
         devices=local,
         num_nodes=world // local,
         strategy=_strategy(config, world) if world > 1 else "auto",
-        precision=config.optim.precision,
+        precision=precision,
     )
     fabric.launch()
     return fabric

@@ -36,8 +36,9 @@ class RunEncoder:
         self.config = learner.config
         self.modalities = learner.config.modalities
         self.taps = learner.taps
-        joint = (self.config.pairs.dim,) if self.taps[-1] == "joint" else ()
-        self.widths = (self.config.trunk.dim,) * (self.config.trunk.depth + 1) + joint
+        self.widths = tuple(
+            self.config.pairs.dim if tap == "joint" else self.config.trunk.dim for tap in self.taps
+        )
         self.hash = _hash(learner)
         self.role: Role = role
         self.collators = {m: Collator(self.config, m) for m in self.modalities}

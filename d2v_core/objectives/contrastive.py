@@ -85,13 +85,21 @@ def meetings(config: RunConfig) -> list[tuple[Modality, Modality]]:
     return [pair for pair in config.pairs.between if have.issuperset(pair)]
 
 
+def cosines(
+    first: Float[Tensor, "items joint"], second: Float[Tensor, "items joint"]
+) -> Float[Tensor, "items items"]:
+    """Return F Gᵀ in fp32: in bf16 a scale of 100 would put the scores off by tenths."""
+    with torch.autocast(first.device.type, enabled=False):
+        return first.float() @ second.float().T
+
+
 def clip_loss(
     first: Float[Tensor, "items joint"],
     second: Float[Tensor, "items joint"],
     scale: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
     """Return ½ [CE(scale · F Gᵀ, i) + CE(scale · G Fᵀ, i)] for unit vectors F and G."""
-    logits = scale * first @ second.T
+    logits = scale * cosines(first, second)
     here = torch.arange(len(first), device=first.device)
     return (F.cross_entropy(logits, here) + F.cross_entropy(logits.T, here)) / 2
 
@@ -103,6 +111,6 @@ def siglip_loss(
     bias: Float[Tensor, ""],
 ) -> Float[Tensor, ""]:
     """Return −Σ_ij log σ(±(scale · f_i · g_j + bias)) / items, + where i = j and − elsewhere."""
-    logits = scale * first @ second.T + bias
+    logits = scale * cosines(first, second) + bias
     sign = 2 * torch.eye(len(first), device=first.device) - 1
     return -F.logsigmoid(sign * logits).sum() / len(first)

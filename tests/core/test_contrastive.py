@@ -252,3 +252,14 @@ def test_rows_of_two_processes_give_the_loss_and_the_gradient_of_one(monkeypatch
 
     for parameter, gradient in zip(module.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, **CLOSE)
+
+
+def test_scores_are_fp32_in_a_mixed_precision_step():
+    """At a scale of 100 half precision would shift them by tenths."""
+    first, second = (torch.nn.functional.normalize(torch.randn(8, 64), dim=-1) for _ in range(2))
+    scale = torch.tensor(100.0)
+    expected = clip_loss(first, second, scale)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = clip_loss(first, second, scale)
+
+    torch.testing.assert_close(mixed, expected, rtol=1e-6, atol=1e-6)

@@ -144,6 +144,19 @@ def test_beit_rectangles_never_mask_more_than_they_should():
     assert counts.float().mean() > 115
 
 
+@pytest.mark.parametrize(("grid", "lengths"), [((13, 4), [52, 28, 4]), ((5, 5), [25, 25, 25])])
+def test_beit_rectangles_mask_something_of_every_item_and_no_padding(grid, lengths):
+    lengths = torch.tensor(lengths).repeat(20)
+    mask = draw(MaskConfig(ratio=0.6, shape="beit", masks=2), grid, lengths=lengths)
+    lengths = lengths.repeat_interleave(2)
+    counts = mask.sum(dim=1)
+
+    assert (counts >= 1).all()
+    assert (counts <= lengths * 0.6).all()
+    assert not (mask & (torch.arange(math.prod(grid)) >= lengths[:, None])).any()
+    assert (counts / lengths).mean() > 0.4
+
+
 def test_rectangles_need_a_grid():
     with pytest.raises(ValueError, match="rectangles need a grid of two dimensions, got 1"):
         draw(MaskConfig(ratio=0.5, shape="beit"), (30,))
