@@ -14,7 +14,7 @@ from d2v_core.config import RunConfig
 from d2v_core.data.batches import Collator
 from d2v_core.data.folder import DataFolder, Item
 from d2v_core.data.steps import ItemCache
-from d2v_core.errors import CollapseError, TrainingError
+from d2v_core.errors import CollapseError, MediaError, TrainingError
 from d2v_core.inputs import Inputs
 from d2v_core.modality import Modality
 from d2v_core.model import Student
@@ -66,6 +66,8 @@ def knn_accuracy(
 class Monitor:
     """A fixed set of items of every modality, measured again and again.
 
+    Items that cannot be decoded are left out.
+
     Args:
         folder: labelled training items are the bank, labelled validation items the queries.
         config: of the run.
@@ -77,15 +79,18 @@ class Monitor:
         self.labels: dict[Modality, Int[Tensor, " items"]] = {}
         self.banks: dict[Modality, int] = {}
         for modality in config.modalities:
-            bank = _spread([i for i in folder.of(modality) if i.split == "train"], BANK)
-            queries = _spread([i for i in folder.of(modality) if i.split == "val"], QUERIES)
-            items = bank + queries
+            in_split = {
+                split: [item for item in folder.of(modality) if item.split == split]
+                for split in ("train", "val")
+            }
+            bank, bank_tensors = _decoded(_spread(in_split["train"], BANK), cache)
+            queries, query_tensors = _decoded(_spread(in_split["val"], QUERIES), cache)
+            items, tensors = bank + queries, bank_tensors + query_tensors
             names = sorted({item.label for item in bank if item.label is not None})
             codes = {name: code for code, name in enumerate(names)}
             collate = Collator(config, modality)
             self.batches[modality] = [
-                collate([cache(item) for item in items[start : start + BATCH]])
-                for start in range(0, len(items), BATCH)
+                collate(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)
             ]
             self.labels[modality] = torch.tensor([codes.get(i.label or "", -1) for i in items])
             self.banks[modality] = len(bank)
@@ -127,6 +132,19 @@ def _spread(items: list[Item], most: int) -> list[Item]:
     if len(items) <= most:
         return items
     return [items[n * len(items) // most] for n in range(most)]
+
+
+def _decoded(items: list[Item], cache: ItemCache) -> tuple[list[Item], list[Tensor]]:
+    """Return the items that can be decoded, and what they are decoded to."""
+    good: list[Item] = []
+    tensors: list[Tensor] = []
+    for item in items:
+        try:
+            tensors.append(cache(item))
+        except MediaError:  # the training passes over it, and says so
+            continue
+        good.append(item)
+    return good, tensors
 
 
 def refuse_collapse(numbers: dict[str, float]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,9 @@ def train(
         if fabric.is_global_zero:
             monitor = Monitor(folder, config, steps.cache)
             record = Record(run, monitor, first, config.optim.steps, report=report)
-        made = feed(steps, first, workers=workers, device=fabric.device)
-        for done in loop(training, made, record, stop, first=first):
-            save(training, run, done)
+        with closing(feed(steps, first, workers=workers, device=fabric.device)) as made:
+            for done in loop(training, made, record, stop, first=first):
+                save(training, run, done)
     return newest_checkpoint(run)
 
 

@@ -1,8 +1,8 @@
 """Steps made in other processes while the device is busy."""
 
-import re
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +31,7 @@ class _Sent(Dataset[Step | D2VError]):
 
 def feed(
     steps: TrainSteps, first: int, *, workers: int = 0, device: torch.device | None = None
-) -> Iterator[Step]:
+) -> Generator[Step]:
     """Give the steps from `first` on, in their order.
 
     Args:
@@ -53,10 +53,25 @@ def feed(
         worker_init_fn=_begin_worker,
         pin_memory=device is not None and device.type == "cuda",
     )
-    for step in loader:
-        if isinstance(step, D2VError):
-            raise step
-        yield step
+    made = iter(loader)
+    try:
+        for step in made:
+            if isinstance(step, D2VError):
+                raise step
+            yield step
+    finally:
+        _end_workers(made)
+
+
+def _end_workers(made: Iterator[Any]) -> None:
+    """End the workers now, and quietly: torch complains of a killed one as often as any ends."""
+    if not hasattr(made, "_shutdown_workers"):  # there are none
+        return
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if is_main else None
+    made._shutdown_workers()  # pyright: ignore[reportAttributeAccessIssue]  # as its __del__ does
+    if is_main:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def _as_it_is(step: Any) -> Any:  # noqa: ANN401  # the loader's own way would copy it
@@ -85,9 +100,7 @@ def naming_killed_workers() -> Iterator[None]:
     except RuntimeError as error:
         if not str(error).startswith("DataLoader worker (pid"):
             raise
-        found = re.search(r"killed by signal: (\w+( \w+)?)", str(error))
-        how = f" by the signal {found[1]}" if found else ""
         raise TrainingError(
-            f"a process that decodes was killed{how}, perhaps for want of memory; the last "
-            "checkpoint is whole: go on from it with --resume, and fewer --workers"
+            "a process that decodes was killed, perhaps for want of memory; the last checkpoint is "
+            "whole: go on from it with --resume, and fewer --workers"
         ) from error
