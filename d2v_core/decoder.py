@@ -89,11 +89,28 @@ class ConvDecoder(nn.Module):
 
     def _layer(self, conv: nn.Module, x: Tensor) -> Tensor:
         """Apply one convolution, norm, GELU and skip to (rows, …grid, channels)."""
-        y = conv(x.movedim(-1, 1)).movedim(1, -1)
+        y = convolve(conv, x)
         if self.is_kernel_even:
             y = y[tuple(slice(n) for n in x.shape[:-1])]
         y = F.gelu(F.layer_norm(y, y.shape[-1:]))
         return y + x if self.config.residual and y.shape == x.shape else y
+
+
+def convolve(
+    conv: nn.Module, x: Float[Tensor, "rows *grid channels"]
+) -> Float[Tensor, "rows *others width"]:
+    """Apply a convolution to what has its channels last.
+
+    On a CPU groups of 12 channels, as a width of 192 has, are computed as groups of 16 of which
+    four are thrown away: for exactly 12 oneDNN takes a kernel that is half as fast as for 16.
+    """
+    first = x.movedim(-1, 1)
+    if not isinstance(conv, nn.Conv2d) or conv.out_channels != 12 * conv.groups or x.is_cuda:
+        return conv(first).movedim(1, -1)
+    weight = F.pad(conv.weight.unflatten(0, (conv.groups, 12)), (0, 0, 0, 0, 0, 0, 0, 4))
+    bias = None if conv.bias is None else F.pad(conv.bias.view(conv.groups, 12), (0, 4)).flatten()
+    y = F.conv2d(first, weight.flatten(0, 1), bias, padding=conv.padding, groups=conv.groups)
+    return y.movedim(1, -1).unflatten(-1, (conv.groups, 16))[..., :12].flatten(-2)
 
 
 class TransformerDecoder(nn.Module):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from d2v_core.decoder import ConvDecoder, TransformerDecoder, make_decoder
+from d2v_core.decoder import ConvDecoder, TransformerDecoder, convolve, make_decoder
 from d2v_core.errors import ConfigError
 from d2v_core.inputs import Inputs, with_mask
 from d2v_core.modality_config import ConvDecoderConfig, TransformerDecoderConfig
@@ -45,6 +45,25 @@ def test_every_masked_token_gets_a_prediction_of_the_width_of_the_target(kernel)
     seen = torch.randn(2, inputs.visible.ids.shape[1], 32)
 
     assert decoder(seen, inputs).shape == (int(inputs.mask.sum()), 7)
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(12, 12), (8, 12), (12, 8)])
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_convolution_is_the_same_however_wide_its_groups_are_computed(inside, outside, has_bias):
+    conv = torch.nn.Conv2d(3 * inside, 3 * outside, 3, padding=1, groups=3, bias=has_bias)
+    x = torch.randn(2, 5, 4, 3 * inside, requires_grad=True)
+    tensors = [x, *conv.parameters()]
+    plain = conv(x.movedim(-1, 1)).movedim(1, -1)
+    found = convolve(conv, x)
+    upstream = torch.randn_like(plain)
+
+    torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-5)
+    for a, b in zip(
+        torch.autograd.grad(found, tensors, upstream),
+        torch.autograd.grad(plain, tensors, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 def showing(config, mask, seen):
