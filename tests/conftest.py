@@ -51,6 +51,22 @@ def smallest(name="shared-pairs-50", **settings):
     )
 
 
+def without_noise(config, **optim):
+    """Return a config in which no process draws numbers of its own: dropouts and noise are 0."""
+    quiet = {
+        m: dataclasses.replace(
+            x, dropout=0.0, decoder=dataclasses.replace(x.decoder, noise_std=0.0, dropout=0.0)
+        )
+        for m in config.modalities
+        if (x := config.of(m))
+    }
+    trunk = dataclasses.replace(
+        config.trunk, dropout=0.0, attention_dropout=0.0, drop_path=0.0, layer_drop=0.0
+    )
+    optim = dataclasses.replace(config.optim, **optim)
+    return dataclasses.replace(config, **quiet, trunk=trunk, optim=optim)
+
+
 COLOURS = {"robin": (200, 60, 40), "owl": (90, 70, 50), "duck": (40, 140, 60)}
 TONES_HZ = {"robin": 3000, "owl": 400, "duck": 1000}
 

@@ -6,14 +6,16 @@ import json
 import pytest
 import torch
 
-from d2v_core.checkpoint import checkpoints, newest_checkpoint, read_run
+from d2v_core.checkpoint import checkpoints, load_tensors, newest_checkpoint, read_run
 from d2v_core.config import OptimConfig
 from d2v_core.data.folder import read_folder
 from d2v_core.errors import CheckpointError, InputError, TrainingError
 from d2v_core.metrics import read_metrics
 from d2v_core.record import Finite
+from d2v_core.teacher import Teacher
 from d2v_core.train import learning_rate, train
-from tests.conftest import smallest
+from d2v_core.training import restore, set_up
+from tests.conftest import smallest, without_noise
 
 
 @pytest.fixture
@@ -76,6 +78,50 @@ def test_only_the_newest_checkpoint_keeps_what_going_on_needs(folder, tmp_path):
     assert len(older) == 6
     assert all((path / "learner.safetensors").exists() for path in older)
     assert not any((path / "optimizer.safetensors").exists() for path in older)
+
+
+@pytest.mark.parametrize("name", ["shared-pairs-50", "contrastive"])
+def test_a_step_in_parts_is_the_same_step(name, folder, tmp_path):
+    """With noise and dropout off, which are drawn anew for every part."""
+    runs = {}
+    for parts in (1, 2, 4):
+        config = without_noise(smallest(name), batch=8, steps=4, accumulate=parts)
+        runs[parts] = train(folder, config, tmp_path / str(parts))
+
+    for parts in (2, 4):
+        for file in ("learner", "teacher"):
+            mine, wanted = (load_tensors(runs[n] / f"{file}.safetensors") for n in (parts, 1))
+            torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-5)
+        mine, wanted = (losses(tmp_path / str(n)) for n in (parts, 1))
+        assert mine == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_teacher_moves_once_a_step_however_many_parts_and_not_when_resuming(
+    folder, tmp_path, monkeypatch
+):
+    decays = []
+    follow = Teacher.follow
+
+    def counting(self, student, *, decay):
+        decays.append(decay)
+        follow(self, student, decay=decay)
+
+    monkeypatch.setattr(Teacher, "follow", counting)
+    config = without_noise(smallest("separate"), accumulate=2)
+    teacher = dataclasses.replace(
+        config.teacher, ema_decay_start=0.5, ema_decay_end=1.0, ema_anneal_steps=8
+    )
+    train(folder, dataclasses.replace(config, teacher=teacher), tmp_path / "run")
+    assert decays == [0.5 + step / 16 for step in range(1, 7)]
+
+    before = newest_checkpoint(tmp_path / "run") / "teacher.safetensors"
+    tensors = load_tensors(before)
+    training = set_up(config)
+    assert restore(training, tmp_path / "run") == 6
+    assert len(decays) == 6
+    torch.testing.assert_close(dict(training.teacher.model.state_dict()), tensors, rtol=0, atol=0)
+    train(folder, config, tmp_path / "run", resume=True)
+    assert len(decays) == 6
 
 
 @pytest.mark.slow
