@@ -13,6 +13,7 @@ runs/NAME/
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -157,14 +158,15 @@ def writing(run: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        found = checkpoints(run)
-        whole_one = (
-            f"{found[-1].name} is whole: mend that, then go on from it with --resume"
-            if found
+        found = re.search(r"I/O error: (.*) \(os error", str(error))  # as safetensors says it
+        reason = found[1] if found else getattr(error, "strerror", None) or str(error)
+        complete = checkpoints(run)
+        advice = (
+            f"{complete[-1].name} is whole: mend that, then go on from it with --resume"
+            if complete
             else "there is no checkpoint yet"
         )
-        raise CheckpointError(f"{run} cannot be written to: {reason}; {whole_one}") from error
+        raise CheckpointError(f"{run} cannot be written to: {reason}; {advice}") from error
 
 
 def publish(run: Path, out: Path, *, lines: int = 200) -> None:

@@ -1,7 +1,8 @@
 """Many processes that train one model: how they share the work, and how they end together."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch.distributed as dist
 from lightning_fabric import Fabric
@@ -12,7 +13,7 @@ from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 
 from d2v_core.config import RunConfig
-from d2v_core.errors import D2VError
+from d2v_core.errors import D2VError, TrainingError
 from d2v_core.objectives.contrastive import meetings
 
 
@@ -90,3 +91,21 @@ def from_all(fabric: Fabric, sentences: list[str]) -> list[str]:
     found: list[list[str]] = [[]] * fabric.world_size
     dist.all_gather_object(found, sentences)
     return [sentence for part in found for sentence in part]
+
+
+@contextmanager
+def naming_lost_processes() -> Iterator[None]:
+    """Say in one sentence that another process has gone, which torch says in the network's words.
+
+    Raises:
+        TrainingError: in place of torch's RuntimeError.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise TrainingError(
+            "another process of this training has ended, and so does this one; the last checkpoint "
+            "is whole: go on from it with --resume"
+        ) from error

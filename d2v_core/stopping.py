@@ -2,12 +2,14 @@
 
 import signal
 import threading
+import time
 from types import FrameType
 
 import torch
 from lightning_fabric import Fabric
 
 ASKING = (signal.SIGINT, signal.SIGTERM)
+PATIENCE_SECONDS = 2.0
 EVERY = 8
 """Steps after which many processes agree on whether to stop; one process looks after each."""
 
@@ -15,8 +17,9 @@ EVERY = 8
 class Stop:
     """Takes note of Ctrl-C and SIGTERM instead of dying of them, while it is entered.
 
-    A second signal acts as usual, for those who cannot wait. Outside the main thread, where
-    signals cannot be handled, nothing is noted.
+    A further signal, later than PATIENCE_SECONDS, acts as usual, for those who cannot wait; at once
+    it may be the same that came twice, from the terminal and from torchrun. Outside the main
+    thread, where signals cannot be handled, nothing is noted.
 
     Attributes:
         signal: the number of the first signal; 0 if there was none.
@@ -24,6 +27,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal = 0
+        self._since = 0.0
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "Stop":
@@ -50,8 +54,11 @@ class Stop:
         return int(torch.as_tensor(fabric.all_reduce(mine, reduce_op="max")))
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
-        self._give_back()
+        if not self.signal:
+            self.signal, self._since = number, time.monotonic()
+        elif time.monotonic() - self._since > PATIENCE_SECONDS:
+            self._give_back()
+            signal.raise_signal(number)
 
     def _give_back(self) -> None:
         while self._before:

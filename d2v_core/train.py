@@ -22,7 +22,7 @@ from d2v_core.labels import labels_of
 from d2v_core.modality import Modality
 from d2v_core.monitor import Monitor
 from d2v_core.precision import settle_precision
-from d2v_core.processes import from_all, in_first_process
+from d2v_core.processes import from_all, in_first_process, naming_lost_processes
 from d2v_core.record import LOGGED_STEPS, MEASUREMENTS, Finite, Progress, Record, is_due
 from d2v_core.sharding import average_unsharded, clip_gradients
 from d2v_core.stopping import Stop
@@ -75,7 +75,7 @@ def train(
         labels=labels_of(run, config),
     )
     steps.refuse_damage()
-    with naming_killed_workers(), Stop() as stop:
+    with naming_lost_processes(), naming_killed_workers(), Stop() as stop:
         if not resume:
             about = _about(folder, fabric)
             in_first_process(fabric, lambda: start_run(run, config, about))

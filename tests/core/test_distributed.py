@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import re
 import subprocess
@@ -15,9 +16,9 @@ from d2v_core.checkpoint import load_tensors, newest_checkpoint, read_run
 from d2v_core.config import to_json
 from d2v_core.data.folder import read_folder
 from d2v_core.data.steps import TrainSteps
-from d2v_core.errors import ConfigError
+from d2v_core.errors import ConfigError, TrainingError
 from d2v_core.metrics import read_metrics
-from d2v_core.processes import may_leave_out
+from d2v_core.processes import may_leave_out, naming_lost_processes
 from d2v_core.sharding import clip_gradients
 from d2v_core.train import train
 from d2v_core.training import set_up
@@ -72,6 +73,7 @@ def done(toys, tmp_path_factory):
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SCRIPT.parents[2])},
     )
     assert ended.returncode == 0, ended.stderr
@@ -135,6 +137,18 @@ def test_what_goes_wrong_in_the_first_process_ends_all_with_the_same_words(done)
     assert words(done, 6)[0].startswith("TrainingError: ")
 
 
+@pytest.mark.slow
+def test_gradients_of_halves_and_wholes_are_averaged_and_clipped_together(done):
+    """y = s Σ W x with x = 0 and 1: the mean of dy/dW is ½ in 12 places, that of dy/ds is 6."""
+    found = [json.loads((done / f"jobs.gradients.{rank}").read_text()) for rank in (0, 1)]
+    norm = math.sqrt(12 * 0.5**2 + 6**2)
+
+    for one in found:
+        assert one["norm"] == pytest.approx(norm)
+        assert one["scale"] == pytest.approx(6 / norm)
+        assert one["weight"] == [pytest.approx([0.5 / norm] * 3)] * 4
+
+
 ARMS = ("separate", "shared", "shared-pairs-50", "latent-50", "contrastive", "data2vec-shared")
 
 
@@ -178,6 +192,18 @@ def test_fsdp_cannot_drop_layers():
 
     with pytest.raises(ConfigError, match=r"fsdp with trunk\.layer_drop=0\.5: every process has"):
         dataclasses.replace(config, optim=optim)
+
+
+def test_a_process_that_is_left_alone_says_so():
+    closed = "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:547] Connection closed by peer"
+    for error in (RuntimeError(closed), torch.distributed.DistBackendError("NCCL")):
+        with (
+            pytest.raises(TrainingError, match="another process of this training has ended, and"),
+            naming_lost_processes(),
+        ):
+            raise error
+    with pytest.raises(RuntimeError, match="a bug"), naming_lost_processes():
+        raise RuntimeError("a bug")
 
 
 def test_gradients_are_clipped_to_the_limit_and_not_at_all_without_one():
