@@ -18,6 +18,15 @@ def test_a_signal_is_noted_and_kills_nobody(number):
         assert stop.signal == number
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_those_who_cannot_wait_ask_again(monkeypatch):
     with Stop() as stop:
         signal.raise_signal(signal.SIGTERM)
