@@ -18,8 +18,9 @@ class Stop:
     """Takes note of Ctrl-C and SIGTERM instead of dying of them, while it is entered.
 
     A further signal, later than PATIENCE_SECONDS, acts as usual, for those who cannot wait; at once
-    it may be the same that came twice, from the terminal and from torchrun. Outside the main
-    thread, where signals cannot be handled, nothing is noted.
+    it may be the same that came twice, from the terminal and from torchrun. Signals that were
+    ignored before, as those of nohup and of background jobs, still are. Outside the main thread,
+    where signals cannot be handled, nothing is noted.
 
     Attributes:
         signal: the number of the first signal; 0 if there was none.
@@ -33,7 +34,8 @@ class Stop:
     def __enter__(self) -> "Stop":
         if threading.current_thread() is threading.main_thread():
             for number in ASKING:
-                self._before[number] = signal.signal(number, self._note)
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -9,6 +9,14 @@ from d2v_core import stopping
 from d2v_core.stopping import Stop
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_noted_and_kills_nobody(number):
     with Stop() as stop:
@@ -18,15 +26,6 @@ def test_a_signal_is_noted_and_kills_nobody(number):
         assert stop.signal == number
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C raises, also where the tests were started in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
 def test_those_who_cannot_wait_ask_again(monkeypatch):
     with Stop() as stop:
         signal.raise_signal(signal.SIGTERM)
@@ -34,6 +33,13 @@ def test_those_who_cannot_wait_ask_again(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         assert stop.signal == signal.SIGTERM
+
+
+def test_what_was_ignored_still_is():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with Stop() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == 0
 
 
 def test_afterwards_signals_do_what_they_did():

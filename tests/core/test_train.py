@@ -5,12 +5,19 @@ import json
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from d2v_core.checkpoint import checkpoints, load_tensors, newest_checkpoint, read_run
+from d2v_core.checkpoint import (
+    checkpoints,
+    load_tensors,
+    newest_checkpoint,
+    read_run,
+    save_checkpoint,
+)
 from d2v_core.config import OptimConfig
 from d2v_core.data.folder import read_folder
 from d2v_core.errors import CheckpointError, InputError, TrainingError
-from d2v_core.metrics import read_metrics
+from d2v_core.metrics import MetricsLog, read_metrics
 from d2v_core.record import Finite
 from d2v_core.teacher import Teacher
 from d2v_core.train import learning_rate, train
@@ -162,6 +169,28 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_checkpoint(folder, 
         train(folder, dataclasses.replace(config, optim=hot), tmp_path / "run")
 
     assert json.loads((newest_checkpoint(tmp_path / "run") / "state.json").read_text())
+
+
+def test_weights_that_are_no_numbers_are_never_saved(tmp_path):
+    """The loss of a step says nothing of the weights that it leads to."""
+    weights = {"student.a": torch.ones(3), "student.b": torch.tensor([1.0, float("inf")])}
+    with pytest.raises(TrainingError, match=r"student\.b is not finite after step 7; the last"):
+        save_checkpoint(tmp_path, 7, {"learner": weights, "teacher": {}, "optimizer": {}})
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_tensorboard_reads_what_was_noted_and_forgets_what_did_not_happen(tmp_path):
+    with_future = MetricsLog(tmp_path, after=0)
+    for step in (1, 2, 3):
+        with_future.write(step, {"loss": 1.0 / step, "image/knn": float(step)})
+    resumed = MetricsLog(tmp_path, after=2)
+    resumed.write(3, {"loss": 7.0})
+    events = EventAccumulator(str(tmp_path / "events")).Reload()
+
+    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(1, 1.0), (2, 0.5), (3, 7.0)]
+    assert [e.step for e in events.Scalars("image/knn")] == [1, 2]
+    assert [line["loss"] for line in read_metrics(tmp_path)] == [1.0, 0.5, 7.0]
 
 
 @pytest.mark.parametrize("name", ["loss", "gradient_norm"])

@@ -36,7 +36,7 @@ SETTINGS = {
     "text.target.layers": 2,
 }
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.end_to_end.test_interruptions"])
+processes.set_forkserver_preload(["app.cli", "d2v_core.rounds", __name__])
 
 
 def command(arguments, words, prepare, *extra):
@@ -277,6 +277,8 @@ def test_an_absurd_learning_rate(training):
 
 
 def prepare_signal(number):
+    # Where tests run in the background, processes inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     at_step(4, lambda: os.kill(os.getpid(), number))
 
 
