@@ -115,7 +115,7 @@ def matrix_rates(case: Case, device: torch.device) -> dict[str, float]:
                 y @ weight
                 y.T @ x
 
-        seconds = min(timed(once, device) for _ in range(12))
+        seconds = min(timed(once, device) for _ in range(3))
         work = sum(6.0 * rows * weight.numel() for _, weight, _ in products)
         rates[name] = work / seconds
     return rates
