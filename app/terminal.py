@@ -1,6 +1,7 @@
 """How things look on a terminal: bars, tables, JSON."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -39,9 +40,15 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
+def is_first_process() -> bool:
+    """Tell whether this is the one, of those that torchrun may have started, that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def say(text: str) -> None:
     """Print a line for people; standard output is left to results."""
-    console.print(text, highlight=False, soft_wrap=True)
+    if is_first_process():
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def show_json(values: Any) -> None:  # noqa: ANN401  # whatever JSON holds
@@ -74,6 +81,9 @@ def figures(score: dict[str, Any] | None) -> str:
 @contextmanager
 def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     """Show loss, rank, online kNN and time left: live on a terminal, else a line now and then."""
+    if not is_first_process():
+        yield lambda _: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, TextColumn("{task.fields[left]} left"), console=console)
     task = bar.add_task("Training", left="?")

@@ -38,7 +38,11 @@ def _strategy(config: RunConfig, world: int) -> Strategy:
     if config.optim.strategy == "fsdp":
         # Sharded before the optimiser is made; nothing is left to do when Fabric wraps it.
         return ModelParallelStrategy(_unchanged, data_parallel_size=world, tensor_parallel_size=1)
-    return DDPStrategy(find_unused_parameters=may_leave_out(config))
+    return DDPStrategy(
+        find_unused_parameters=may_leave_out(config),
+        broadcast_buffers=False,  # they are constants
+        gradient_as_bucket_view=True,
+    )
 
 
 def _unchanged(module: nn.Module, _mesh: DeviceMesh) -> nn.Module:
