@@ -13,7 +13,7 @@ from torch import Tensor
 from d2v_core.data.folder import DataFolder, Item, Problem
 from d2v_core.encoders.encoder import Encoder
 from d2v_core.errors import InputError, MediaError
-from d2v_core.store import COLUMNS, Recipe, Store
+from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
 CHUNK = 512  # items decoded together, then batched by length
 BATCH = 32
@@ -101,11 +101,8 @@ def embed(
 
 
 def item_table(items: list[Item], root: Path) -> pa.Table:
-    """Return a row an item: the fixed columns of a store, then the further ones of the data.
-
-    Further columns whose name is taken get an underscore behind it.
-    """
-    frame = pd.DataFrame(
+    """Return a row an item: the fixed columns of a store, then the further ones of the data."""
+    fixed = pd.DataFrame(
         {
             "id": [item.id for item in items],
             "modality": [item.modality for item in items],
@@ -121,17 +118,7 @@ def item_table(items: list[Item], root: Path) -> pa.Table:
         columns=list(COLUMNS),
         dtype="string",
     )
-    further = pd.DataFrame([dict(item.columns) for item in items])
-    for name in further:
-        taken = name in COLUMNS or str(name).startswith("layer_")
-        frame[f"{name}_" if taken else name] = _one_type(further[name])
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-
-
-def _one_type(column: pd.Series) -> pd.Series:
-    """Return a column that Arrow can type: as it is if it is of one kind, else as text."""
-    kind = pd.api.types.infer_dtype(column, skipna=True)
-    return column if kind in ("integer", "floating", "boolean") else column.astype("string")
+    return rows_table(fixed, pd.DataFrame([dict(item.columns) for item in items]))
 
 
 def _batches(

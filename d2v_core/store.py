@@ -23,6 +23,7 @@ from d2v_core.errors import StoreError
 
 COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
 _KEPT = "kept."  # tables of results, beside those of representations
+_NOT_HASHED = ("encoder", "role", "data", "versions", "precision", "imported", "splits_made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +57,22 @@ class Recipe:
     versions: dict[str, str]
     """Of the libraries that computed it."""
 
+    precision: str = "float16"
+    """How numbers are kept: float16 or float32."""
+
+    imported: bool = False
+    """The vectors were made elsewhere: nothing here can encode a further item, and the items that
+    belong together are named by the column `pair`."""
+
+    splits_made: bool = False
+    """No split was given with imported vectors: the splits were made here, and what was trained
+    elsewhere knew nothing of them."""
+
     @property
     def hash(self) -> str:
         """Of everything that determines the numbers (so not of where the data lie)."""
         values = dataclasses.asdict(self)
-        for name in ("encoder", "role", "data", "versions"):
+        for name in _NOT_HASHED:
             del values[name]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -88,6 +100,15 @@ class Representation:
     recipe: Recipe
     items: pd.DataFrame
     layers: dict[str, Float[np.ndarray, "items _"]]
+
+    def partner_keys(self) -> pd.Series:
+        """Return a name for every item that those belonging together share; missing if alone.
+
+        The items of a row of a data folder share its id. Of imported vectors the column `pair`
+        says who belongs together, if there is one.
+        """
+        is_named = self.recipe.imported and "pair" in self.items
+        return self.items["pair" if is_named else "id"]
 
     def of(self, modality: str) -> "Representation":
         """Return the rows of one modality."""
@@ -205,16 +226,20 @@ class Store:
         Raises:
             StoreError: if an embedding is not finite.
         """
-        for tap, x in zip(recipe.taps, layers, strict=True):
-            bad = ~np.isfinite(x.astype(np.float16)).all(axis=1)
+        kind = np.dtype(recipe.precision)
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            kept = [np.ascontiguousarray(x, dtype=kind) for x in layers]
+        for tap, x in zip(recipe.taps, kept, strict=True):
+            bad = ~np.isfinite(x).all(axis=1)
             if bad.any():
                 ids = items["id"].take(np.flatnonzero(bad)[:3]).to_pylist()
+                words = "half" if recipe.precision == "float16" else "single"
                 raise StoreError(
-                    f"{recipe.encoder} gives values at {tap} that are not finite in half precision"
-                    f" for {int(bad.sum())} items, {', '.join(ids)} among them"
+                    f"{recipe.encoder} gives values at {tap} that are not finite in {words} "
+                    f"precision for {int(bad.sum())} items, {', '.join(ids)} among them"
                 )
-        for number, x in enumerate(layers):
-            flat = pa.array(np.ascontiguousarray(x, dtype=np.float16).ravel())
+        for number, x in enumerate(kept):
+            flat = pa.array(x.ravel())
             column = pa.FixedSizeListArray.from_arrays(flat, x.shape[1])
             items = items.append_column(layer_column(number), column)
         items = items.replace_schema_metadata({"recipe": json.dumps(recipe.to_json())})
@@ -245,6 +270,26 @@ class Store:
         table = self.database.open_table(_kept_name(key))
         rows = table.search().limit(None).to_arrow()
         return rows.to_pandas(), json.loads((table.schema.metadata or {})[b"about"])
+
+
+def rows_table(fixed: pd.DataFrame, further: pd.DataFrame) -> pa.Table:
+    """Return a row an item: the fixed columns of a store, then further ones.
+
+    Further columns whose name is taken get an underscore behind it; those of mixed kinds become
+    text.
+
+    Args:
+        fixed: has the columns of COLUMNS.
+        further: whatever else is known of the items, in the same order.
+    """
+    frame = fixed[list(COLUMNS)].astype("string")
+    for name in further:
+        taken = name in COLUMNS or str(name).startswith("layer_")
+        column = further[name]
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        is_plain = kind in ("integer", "floating", "boolean")
+        frame[f"{name}_" if taken else name] = column if is_plain else column.astype("string")
+    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
 
 
 def layer_column(number: int) -> str:
