@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 
-from probes.checks import check_finite
+from probes.checks import check_finite, check_same_length
 from probes.intervals import jackknife_or_reason
 from probes.result import Plain, Score, to_plain
 from probes.subsamples import CurvePoint, subsample_curve
@@ -48,7 +48,7 @@ def two_nn(
     x: Float[np.ndarray, "items dim"],
     *,
     rng: np.random.Generator,
-    groups: Shaped[np.ndarray, " items"] | None = None,
+    groups: Shaped[np.ndarray, " grouped"] | None = None,
     discard: float = DISCARD,
 ) -> Dimension:
     """Estimate the intrinsic dimension of embeddings (Euclidean).
@@ -71,6 +71,8 @@ def two_nn(
     Source: Facco et al., 2017, doi:10.1038/s41598-017-11873-y.
     """
     check_finite(x)
+    if groups is not None:
+        check_same_length(x, groups, "groups")
     if not 0 <= discard < 1:
         raise ValueError(f"discard={discard}: choose a share from 0 to below 1")
     _, first = np.unique(x, axis=0, return_index=True)

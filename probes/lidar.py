@@ -51,10 +51,10 @@ class Lidar:
 
 def lidar(
     x: Float[np.ndarray, "views dim"],
-    item_of: Shaped[np.ndarray, " views"],
+    item_of: Shaped[np.ndarray, " labelled"],
     *,
     rng: np.random.Generator,
-    groups: Shaped[np.ndarray, " views"] | None = None,
+    groups: Shaped[np.ndarray, " grouped"] | None = None,
     delta: float = DELTA,
 ) -> Lidar:
     """Measure how many directions tell items apart.
@@ -168,7 +168,7 @@ class _Pieces:
 
 
 def _groups_of_items(
-    codes: Int[np.ndarray, " views"], groups: Shaped[np.ndarray, " views"]
+    codes: Int[np.ndarray, " views"], groups: Shaped[np.ndarray, " grouped"]
 ) -> Shaped[np.ndarray, " items"]:
     """Return the group of every item; raise ValueError if views of one lie in two groups."""
     check_same_length(codes, groups, "groups")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from probes.checks import check_finite
+from probes.checks import check_finite, check_same_length
 from probes.intervals import jackknife_or_reason
 from probes.result import Plain, Score, to_plain
 
@@ -82,7 +82,7 @@ def spectrum(
     x: Float[np.ndarray, "items dim"],
     *,
     rng: np.random.Generator,
-    groups: Shaped[np.ndarray, " items"] | None = None,
+    groups: Shaped[np.ndarray, " grouped"] | None = None,
     first: int = FIRST,
     last: int | None = None,
 ) -> Spectrum:
@@ -107,6 +107,8 @@ def spectrum(
     Source: RankMe, arXiv:2210.02885; α-ReQ, Agrawal et al., 2022.
     """
     check_finite(x)
+    if groups is not None:
+        check_same_length(x, groups, "groups")
     n, dim = x.shape
     if n < 2:
         raise ValueError(f"a spectrum needs at least 2 items, got {n}")

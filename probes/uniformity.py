@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 
-from probes.checks import check_paired, unit_rows
+from probes.checks import check_paired, check_same_length, unit_rows
 from probes.intervals import CONFIDENCE, bootstrap_interval
 from probes.result import Plain, Score, to_plain
 
@@ -105,7 +105,7 @@ def closeness(
     y: Float[np.ndarray, "n_y dim_y"],
     *,
     rng: np.random.Generator,
-    groups: Shaped[np.ndarray, " pairs"] | None = None,
+    groups: Shaped[np.ndarray, " grouped"] | None = None,
 ) -> Score:
     """Return the mean squared distance on the unit sphere of two views of the same items.
 
@@ -133,6 +133,8 @@ def closeness(
             f"x has {x.shape[1]} channels and y has {y.shape[1]}: only embeddings of one space "
             "lie near each other"
         )
+    if groups is not None:
+        check_same_length(x, groups, "groups")
     x, y = unit_rows(x.astype(np.float64), "x"), unit_rows(y.astype(np.float64), "y")
     apart = np.sum((x - y) ** 2, axis=1)
     low, high = bootstrap_interval(apart, rng=rng, groups=groups)

@@ -126,3 +126,5 @@ def test_refusals():
         slope_dimension(np.ones(30))
     with pytest.raises(ValueError, match=r"^every item is as far from its second neighbour"):
         likelihood_dimension(np.ones(30))
+    with pytest.raises(ValueError, match=r"^30 items but 29 groups$"):
+        two_nn(x, rng=RNG(0), groups=np.arange(29))

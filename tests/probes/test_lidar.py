@@ -130,3 +130,5 @@ def test_refusals():
         lidar(x, item_of, rng=RNG(0), groups=np.arange(10))
     with pytest.raises(ValueError, match=r"^10 items but 9 ids of items$"):
         lidar(x, item_of[:9], rng=RNG(0))
+    with pytest.raises(ValueError, match=r"^10 items but 9 groups$"):
+        lidar(x, item_of, rng=RNG(0), groups=np.arange(9))

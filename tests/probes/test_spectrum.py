@@ -175,3 +175,5 @@ def test_refusals():
         spectrum(np.ones((1, 4)), rng=RNG(0))
     with pytest.raises(ValueError, match="NaN or infinite"):
         spectrum(np.full((4, 2), np.nan), rng=RNG(0))
+    with pytest.raises(ValueError, match=r"^4 items but 3 groups$"):
+        spectrum(np.ones((4, 2)), rng=RNG(0), groups=np.arange(3))

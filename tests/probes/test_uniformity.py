@@ -108,3 +108,5 @@ def test_refusals():
         closeness(x, x[:, :2], rng=RNG(0))
     with pytest.raises(ValueError, match=r"^x has 4 rows and y has 3"):
         closeness(x, x[:3], rng=RNG(0))
+    with pytest.raises(ValueError, match=r"^4 items but 3 groups$"):
+        closeness(x, x, rng=RNG(0), groups=np.arange(3))
