@@ -10,6 +10,7 @@ from probes.checks import check_same_length, unit_rows
 from probes.result import Plain, to_plain
 
 CHUNK = 16_000_000  # cosines held at once
+SAFE = (1e-15, 1e15)  # lengths whose squares are exact enough in single precision
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,19 @@ def nearest(
     k: int,
     *,
     itself: Int[np.ndarray, " queries"] | None = None,
+    device: str = "cpu",
 ) -> Neighbours:
     """Find the k bank rows with the largest cosine to each query.
 
     Computed in double precision if both arrays are, else in single precision. Equal cosines come
-    in the order of the bank.
+    in the order of the bank. One search serves every smaller k: take the first columns.
 
     Args:
         queries: embeddings to search for.
         bank: embeddings to search in.
         k: neighbours wanted; fewer are returned if the bank has fewer.
         itself: for queries that are in the bank, the row of each, which is left out.
+        device: where the cosines are computed, as torch names it: "cpu", "cuda".
 
     Returns:
         Ids and cosines, nearest first.
@@ -65,18 +68,30 @@ def nearest(
         raise ValueError("the only item of the bank is the query itself: no neighbour is left")
     both = queries.dtype == bank.dtype == np.float64
     kind = np.float64 if both else np.float32
-    left = torch.from_numpy(unit_rows(queries, "queries").astype(kind, copy=False))
-    right = torch.from_numpy(unit_rows(bank, "bank").astype(kind, copy=False))
+    left = torch.from_numpy(_directions(queries.astype(kind, copy=False), "queries")).to(device)
+    right = torch.from_numpy(_directions(bank.astype(kind, copy=False), "bank")).to(device)
     step = max(1, CHUNK // len(bank))
     found = []
     for start in range(0, len(queries), step):
         cosines = left[start : start + step] @ right.T
         if itself is not None:
             skip = torch.from_numpy(np.asarray(itself[start : start + step], dtype=np.int64))
-            cosines.scatter_(1, skip[:, None], -torch.inf)
-        found.append(_largest(cosines, k))
+            cosines.scatter_(1, skip[:, None].to(device), -torch.inf)
+        ids, values = _largest(cosines, k)
+        found.append((ids.cpu(), values.cpu()))
     ids = torch.cat([ids for ids, _ in found]).numpy()
     return Neighbours(ids, torch.cat([values for _, values in found]).numpy())
+
+
+def _directions(x: Float[np.ndarray, "items dim"], name: str) -> Float[np.ndarray, "items dim"]:
+    """Divide every row by its length, in two passes over rows of ordinary length.
+
+    A length in the safe range also says that its row is finite; for all others there is
+    `unit_rows`, which takes twice as long, cannot overflow and explains what is wrong.
+    """
+    lengths = np.sqrt(np.einsum("ij,ij->i", x, x))
+    is_safe = x.size and lengths.min() > SAFE[0] and lengths.max() < SAFE[1]  # NaN is not
+    return x / lengths[:, None] if is_safe else unit_rows(x, name)
 
 
 def _largest(

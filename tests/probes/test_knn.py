@@ -56,6 +56,56 @@ def test_equal_cosines_come_in_the_order_of_the_bank():
     assert nearest(query, bank, 7).ids.tolist() == [[1, 3, 5, 0, 2, 4, 6]]
 
 
+def test_lengths_that_have_no_square_in_single_precision_do_not_matter():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 5)).astype(np.float32)
+    plain = nearest(x[:9], x, 6)
+
+    for scale in (1e-30, 1e30, np.logspace(-35, 30, 30, dtype=np.float32)[:, None]):
+        found = nearest(x[:9], np.float32(scale) * x, 6)
+        np.testing.assert_array_equal(found.ids, plain.ids)
+        np.testing.assert_allclose(found.cosines, plain.cosines, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_named(kind, bad):
+    x = np.ones((4, 3), dtype=kind)
+    broken = x.copy()
+    broken[2, 1] = bad
+    with pytest.raises(ValueError, match=r"^bank has NaN or infinite numbers in 1 of 4 rows, the "):
+        nearest(x, broken, 1)
+    with pytest.raises(ValueError, match=r"^1 of 4 rows of queries have length 0, the first is r"):
+        nearest(np.diag([1, 1, 1, 0])[:, :3].astype(kind), x, 1)
+
+
+def test_one_search_serves_every_smaller_k():
+    """Also where equal cosines lie on the border."""
+    rng = np.random.default_rng(0)
+    bank = rng.integers(-1, 2, size=(60, 4)) + 0.25
+    found = nearest(bank[:20], bank, 40)
+
+    for k in (1, 7, 25):
+        np.testing.assert_array_equal(nearest(bank[:20], bank, k).ids, found.ids[:, :k])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_the_device_does_not_matter():
+    rng = np.random.default_rng(0)
+    queries, bank = rng.normal(size=(30, 64)), rng.normal(size=(5000, 64))
+    rows = np.arange(30)
+    here = nearest(queries, np.vstack([queries, bank]), 50, itself=rows)
+    there = nearest(queries, np.vstack([queries, bank]), 50, itself=rows, device="cuda")
+
+    np.testing.assert_array_equal(there.ids, here.ids)
+    np.testing.assert_allclose(there.cosines, here.cosines, atol=1e-12)
+
+
+def test_an_unknown_device_is_named():
+    with pytest.raises(RuntimeError, match="abacus"):
+        nearest(np.eye(2), np.eye(2), 1, device="abacus")
+
+
 def test_a_query_leaves_itself_out():
     x = np.random.default_rng(0).normal(size=(20, 4))
     rows = np.array([3, 17, 5])

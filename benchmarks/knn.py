@@ -1,0 +1,109 @@
+"""Exact nearest neighbours: our search against faiss's flat index, side by side.
+
+    OMP_NUM_THREADS=1 python benchmarks/knn.py
+
+Both get the same arrays and return the k bank rows with the largest cosine to every query. They
+take turns, and the medians are printed with their ratio: once from raw arrays to neighbours, as a
+probe asks for them (ours normalises both sides and faiss builds its index), and once faiss's search
+alone on an index that is ready, which spares it the work that ours is still charged for. Then the
+share of neighbours that agree. faiss is no dependency of the workbench: without it, only our
+times are printed.
+"""
+
+import argparse
+import importlib
+import statistics
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from probes.checks import unit_rows
+from probes.neighbours import Neighbours, nearest
+
+BANK, DIM = 20_000, 768
+CASES = ((500, 20), (500, 200), (2000, 20), (2000, 200), (8000, 20), (8000, 100), (8000, 200))
+
+
+def faiss_or_none() -> ModuleType | None:
+    """Return faiss, with as many threads as torch has, or None if it is not installed."""
+    try:
+        faiss = importlib.import_module("faiss")
+    except ModuleNotFoundError:
+        return None
+    faiss.omp_set_num_threads(torch.get_num_threads())
+    return faiss
+
+
+def timed(work: Callable[[], object]) -> tuple[float, object]:
+    """Return seconds and result."""
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def compare(queries: int, k: int, *, faiss: ModuleType | None, repeats: int, device: str) -> str:
+    """Run one case and return its row of the table."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(queries, DIM)).astype(np.float32)
+    bank = rng.normal(size=(BANK, DIM)).astype(np.float32)
+    x_unit, bank_unit = unit_rows(x), unit_rows(bank)
+
+    def index() -> object:
+        made = faiss.IndexFlatIP(DIM)
+        made.add(bank_unit)
+        return made
+
+    def from_raw() -> object:
+        made = faiss.IndexFlatIP(DIM)
+        made.add(unit_rows(bank))
+        return made.search(unit_rows(x), k)
+
+    works: dict[str, Callable[[], object]] = {"ours": lambda: nearest(x, bank, k, device=device)}
+    if faiss is not None:
+        ready = index()
+        works |= {"faiss": from_raw, "search": lambda: ready.search(x_unit, k)}
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    results: dict[str, object] = {}
+    for _ in range(repeats):
+        for name, work in works.items():
+            taken, results[name] = timed(work)
+            seconds[name].append(taken)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    row = f"{queries:>8} {k:>4} {medians['ours']:>8.3f}"
+    if faiss is None:
+        return f"{row}   not installed"
+    found = results["ours"]
+    assert isinstance(found, Neighbours)
+    same = float((results["faiss"][1] == found.ids).mean())
+    return (
+        f"{row} {medians['faiss']:>8.3f} {medians['faiss'] / medians['ours']:>6.2f} "
+        f"{medians['search']:>12.3f} {medians['search'] / medians['ours']:>6.2f} {same:>8.5f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="where ours computes; faiss stays on CPU")
+    options = parser.parse_args()
+    faiss = faiss_or_none()
+    print(
+        f"bank of {BANK:,} x {DIM}, single precision, {torch.get_num_threads()} threads, "
+        f"ours on {options.device}, faiss {'not installed' if faiss is None else faiss.__version__}"
+        "; seconds, ratios above 1: ours is faster"
+    )
+    print(
+        f"{'queries':>8} {'k':>4} {'ours':>8} {'faiss':>8} {'ratio':>6} {'faiss search':>12} "
+        f"{'ratio':>6} {'same ids':>8}"
+    )
+    for queries, k in CASES:
+        row = compare(queries, k, faiss=faiss, repeats=options.repeats, device=options.device)
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
