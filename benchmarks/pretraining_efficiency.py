@@ -96,8 +96,9 @@ class Eye:
         results = [knn_probe(x - x[bank].mean(axis=0), self.labels, self.splits) for x in layers]
         best = max(range(len(results)), key=lambda n: max(results[n].val_accuracy))
         score = results[best].accuracy
-        assert score.value is not None and score.low is not None and score.high is not None
-        return score.value, (score.high - score.low) / 2, learner.taps[best]
+        assert score.value is not None and score.low is not None
+        assert score.high is not None
+        return score.value, (score.high - score.low) / 2, learner.student.taps[best]
 
 
 def plan(name: str, folder: DataFolder, minutes: float) -> RunConfig:

@@ -2,8 +2,7 @@
 
 from typing import cast
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from d2v_core.config import RunConfig
 from d2v_core.inputs import Inputs
@@ -57,21 +56,3 @@ class Learner(nn.Module):
         """Keep what has limits within them, once an optimiser step is done."""
         if self.contrastive is not None:
             self.contrastive.clamp()
-
-    def layer_vectors(
-        self, modality: Modality, inputs: Inputs
-    ) -> list[Float[Tensor, "items width"]]:
-        """Return one vector an item for every tap of `taps`: all layers, then the joint space."""
-        pooled = self.student.pooled_layers(modality, inputs)
-        vectors = list(pooled)
-        if self.contrastive is not None:
-            vectors.append(self.contrastive.project(modality, pooled[-1]))
-        return vectors
-
-    @property
-    def taps(self) -> tuple[str, ...]:
-        """The names of what `layer_vectors` returns."""
-        blocks = tuple(f"block_{n:02d}.resid" for n in range(1, self.config.trunk.depth + 1))
-        final = ("final_norm",) if self.config.trunk.norm_first else ()
-        joint = ("joint",) if self.contrastive is not None else ()
-        return ("embed", *blocks, *final, *joint)

@@ -168,18 +168,28 @@ class Student(nn.Module):
     def _trunk(self, modality: Modality) -> nn.Module:
         return self.trunks["shared" if self.config.share_trunk else modality]
 
-    def pooled_layers(
-        self, modality: Modality, inputs: Inputs
-    ) -> Float[Tensor, "layers items dim"]:
-        """Return every layer's mean over an item's own valid tokens, layer 0 first.
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The names of what `layers` returns."""
+        blocks = tuple(f"block_{n:02d}.resid" for n in range(1, self.config.trunk.depth + 1))
+        final = ("final_norm",) if self.config.trunk.norm_first else ()
+        return ("embed", *blocks, *final)
+
+    def layers(self, states: TrunkStates) -> list[Float[Tensor, "rows all dim"]]:
+        """Return the residual stream, layer 0 first.
 
         Of pre-norm blocks the last one is the final norm's, after that of the last block.
         """
+        final = [states.output] if self.config.trunk.norm_first else []
+        return [*states.residual, *final]
+
+    def pooled_layers(
+        self, modality: Modality, inputs: Inputs
+    ) -> Float[Tensor, "layers items dim"]:
+        """Return the mean over an item's own valid tokens at every tap."""
         states = self.encode(modality, self.embed(modality, inputs), inputs)
         extra = self.extra_tokens(modality)
-        final = [states.output] if self.config.trunk.norm_first else []
-        layers = [*states.residual, *final]
-        return torch.stack([mean_valid(x[:, extra:], inputs.valid) for x in layers])
+        return torch.stack([mean_valid(x[:, extra:], inputs.valid) for x in self.layers(states)])
 
 
 def mean_valid(

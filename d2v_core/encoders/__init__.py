@@ -3,30 +3,41 @@
 from pathlib import Path
 
 from d2v_core.encoders.encoder import Encoder
+from d2v_core.encoders.fairseq import official
 from d2v_core.encoders.lowlevel import LowLevelEncoder
+from d2v_core.encoders.pooling import check_pooling
 from d2v_core.encoders.run import trained, untrained
 from d2v_core.errors import InputError
 
 __all__ = ["open_encoder"]
 
 
-def open_encoder(name: str) -> Encoder:
+def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Encoder:
     """Return the encoder that a user named.
 
     Args:
-        name: a run folder or one of its checkpoints, `random:PRESET` for an untrained model, or
-            `lowlevel` for statistics without any model.
+        name: a run folder or one of its checkpoints, `fairseq:FILE` for an official data2vec 2.0
+            checkpoint (`fairseq-ema:FILE` for its teacher), `random:PRESET` for an untrained model,
+            or `lowlevel` for statistics without any model.
+        pooling: of an item's tokens: "mean", "mean+std", "max" or "first" (CLS where there is one).
+        ffn: whether every block's MLP output is taken too.
 
     Raises:
-        InputError: if the name is none of these.
+        InputError: if the name, or the pooling, is none of these.
+        CheckpointError: if a checkpoint cannot be read.
     """
     kind, colon, rest = name.partition(":")
     if name == "lowlevel":
         return LowLevelEncoder()
+    how = check_pooling(pooling)
     if colon and kind == "random":
-        return untrained(rest)
+        return untrained(rest, pooling=how, ffn=ffn)
+    if colon and kind in ("fairseq", "fairseq-ema"):
+        teacher = kind == "fairseq-ema"
+        return official(Path(rest), teacher=teacher, pooling=how, ffn=ffn)
     if not Path(name).is_dir():
         raise InputError(
-            f"there is no encoder {name!r}; name a run folder, random:PRESET or lowlevel"
+            f"there is no encoder {name!r}; name a run folder, fairseq:FILE, random:PRESET or "
+            "lowlevel"
         )
-    return trained(Path(name))
+    return trained(Path(name), pooling=how, ffn=ffn)

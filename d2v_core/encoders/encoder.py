@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from d2v_core.data.items import Item
@@ -15,19 +15,28 @@ Role = Literal["trained", "random twin", "shuffled pairs", "low-level features"]
 
 
 @dataclass(frozen=True)
-class LayerVectors:
+class LayerStates:
     """What an encoder makes of a batch of one modality.
 
     Attributes:
         pooled: one vector an item at every tap, in the order of the encoder's taps.
+        tokens: an item's own tokens at every tap, without CLS; None at a tap that has none, as the
+            space of a contrastive loss.
+        valid: which tokens are the item's and not padding; None if all are.
     """
 
     pooled: tuple[Float[Tensor, "items _"], ...]
+    tokens: tuple[Float[Tensor, "items tokens _"] | None, ...]
+    valid: Bool[Tensor, "items tokens"] | None
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns items into one vector a layer, all layers in one pass."""
+    """Turns items into layer states, all layers in one pass.
+
+    Layer 0, tap `embed`, is the input of block 1; tap `block_NN.resid` is the output of block NN,
+    `block_NN.ffn` its MLP output before the skip connection.
+    """
 
     name: str
     hash: str
@@ -41,6 +50,6 @@ class Encoder(Protocol):
         """Decode an item; raise MediaError with the reason if that fails."""
         ...
 
-    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerVectors:
+    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerStates:
         """Encode decoded items of one modality; the batch does not change what comes out."""
         ...

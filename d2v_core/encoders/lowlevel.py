@@ -13,7 +13,7 @@ from d2v_core.data.audio import decode_audio, mel_spectrogram
 from d2v_core.data.image import decode_image, image_tensor
 from d2v_core.data.items import Item
 from d2v_core.data.text import decode_text
-from d2v_core.encoders.encoder import LayerVectors, Role
+from d2v_core.encoders.encoder import LayerStates, Role
 from d2v_core.modality import MODALITIES, Modality
 
 THUMBNAIL, MEL_BINS, WIDTH = 8, 64, 256
@@ -49,6 +49,6 @@ class LowLevelEncoder:
                 x = torch.bincount(text, minlength=256).float() / len(text)
         return F.pad(x, (0, WIDTH - len(x)))
 
-    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerVectors:
-        """Return the statistics themselves."""
-        return LayerVectors((torch.stack(list(tensors)),))
+    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerStates:
+        """Return the statistics themselves; there are no tokens."""
+        return LayerStates((torch.stack(list(tensors)),), (None,), None)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -10,52 +10,28 @@ from torch import Tensor
 
 from d2v_core.checkpoint import load_into, newest_checkpoint, read_run
 from d2v_core.config import RunConfig, to_json
-from d2v_core.data.batches import Collator, item_tensor
-from d2v_core.data.items import Item
-from d2v_core.encoders.encoder import LayerVectors, Role
+from d2v_core.encoders.encoder import Role
+from d2v_core.encoders.pooling import Pooling
+from d2v_core.encoders.student import StudentEncoder
 from d2v_core.errors import CheckpointError
 from d2v_core.learner import Learner
-from d2v_core.modality import Modality
 from d2v_core.presets import preset
 
 
-class RunEncoder:
-    """The student of a run; tokens are pooled by the mean over valid ones.
-
-    Args:
-        name: what the user called it.
-        learner: with its weights.
-        role: what it is to a claim.
-    """
-
-    pooling = "mean"
-
-    def __init__(self, name: str, learner: Learner, *, role: Role = "trained") -> None:
-        self.name = name
-        self.learner = learner.eval()
-        self.config = learner.config
-        self.modalities = learner.config.modalities
-        self.taps = learner.taps
-        self.widths = tuple(
-            self.config.pairs.dim if tap == "joint" else self.config.trunk.dim for tap in self.taps
-        )
-        self.hash = _hash(learner)
-        self.role: Role = role
-        self.collators = {m: Collator(self.config, m) for m in self.modalities}
-
-    def load(self, item: Item) -> Tensor:
-        """Decode an item; raise MediaError with the reason if that fails."""
-        return item_tensor(item, self.config)
-
-    @torch.inference_mode()
-    def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerVectors:
-        """Encode decoded items of one modality, in fp32."""
-        device = next(self.learner.parameters()).device
-        inputs = self.collators[modality](tensors).to(device)
-        return LayerVectors(tuple(self.learner.layer_vectors(modality, inputs)))
+def of_learner(
+    name: str,
+    learner: Learner,
+    *,
+    role: Role = "trained",
+    pooling: Pooling = "mean",
+    ffn: bool = False,
+) -> StudentEncoder:
+    """Return the encoder of a learner with its weights."""
+    found = hash_of(learner.config, learner.state_dict())
+    return StudentEncoder(name, learner, weights_hash=found, role=role, pooling=pooling, ffn=ffn)
 
 
-def trained(path: Path) -> RunEncoder:
+def trained(path: Path, *, pooling: Pooling = "mean", ffn: bool = False) -> StudentEncoder:
     """Return the encoder of a run folder, or of one of its checkpoints.
 
     Raises:
@@ -72,20 +48,24 @@ def trained(path: Path) -> RunEncoder:
     step = int(checkpoint.name.removeprefix("step_"))
     role: Role = "shuffled pairs" if config.pairs.shuffled else "trained"
     name = f"{run.name}-{checkpoint.name}" if is_checkpoint else run.name
-    return RunEncoder(name, learner, role=role if step else "random twin")
+    role = role if step else "random twin"
+    return of_learner(name, learner, role=role, pooling=pooling, ffn=ffn)
 
 
-def untrained(name: str, *, seed: int = 0) -> RunEncoder:
+def untrained(
+    name: str, *, seed: int = 0, pooling: Pooling = "mean", ffn: bool = False
+) -> StudentEncoder:
     """Return a preset's model with its first, random weights: the control of every claim."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return RunEncoder(f"random:{name}", Learner(preset(name)), role="random twin")
+        learner = Learner(preset(name))
+    return of_learner(f"random:{name}", learner, role="random twin", pooling=pooling, ffn=ffn)
 
 
-def _hash(learner: Learner) -> str:
-    """Return a hash of settings and weights."""
-    digest = hashlib.sha256(json.dumps(model_settings(learner.config), sort_keys=True).encode())
-    for name, tensor in sorted(learner.state_dict().items()):
+def hash_of(config: RunConfig, weights: Mapping[str, Tensor]) -> str:
+    """Return a hash of weights and of the settings that change what they compute."""
+    digest = hashlib.sha256(json.dumps(model_settings(config), sort_keys=True).encode())
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -13,7 +13,7 @@ from app.background import MapJobs
 from d2v_core.data.folder import read_folder
 from d2v_core.embed import embed
 from d2v_core.encoders.lowlevel import LowLevelEncoder
-from d2v_core.encoders.run import RunEncoder
+from d2v_core.encoders.run import of_learner
 from d2v_core.learner import Learner
 from d2v_core.store import Store
 from tests.conftest import smallest
@@ -24,9 +24,9 @@ MAIN = Path(workbench.__file__).parent / "main.py"
 def fill(place, data, *, controls=True):
     """Embed a data folder with a run, and with its controls."""
     folder, store = read_folder(data), Store(place, create=True)
-    encoders = [RunEncoder("toy", Learner(smallest()))]
+    encoders = [of_learner("toy", Learner(smallest()))]
     if controls:
-        encoders += [RunEncoder("twin", Learner(smallest(seed=5)), role="random twin")]
+        encoders += [of_learner("twin", Learner(smallest(seed=5)), role="random twin")]
         encoders += [LowLevelEncoder()]
     for encoder in encoders:
         embed(encoder, folder, store)

@@ -10,7 +10,7 @@ from d2v_core.data.folder import read_folder
 from d2v_core.embed import embed, recipe_of
 from d2v_core.encoders import open_encoder
 from d2v_core.encoders.lowlevel import LowLevelEncoder
-from d2v_core.encoders.run import RunEncoder, trained
+from d2v_core.encoders.run import of_learner, trained
 from d2v_core.errors import CheckpointError, InputError, StoreError
 from d2v_core.learner import Learner
 from d2v_core.store import Store
@@ -20,7 +20,7 @@ from tests.conftest import smallest
 
 @pytest.fixture
 def encoder():
-    return RunEncoder("toy", Learner(smallest()))
+    return of_learner("toy", Learner(smallest()))
 
 
 @pytest.fixture
@@ -144,6 +144,6 @@ def test_names_and_taps_that_are_not_there(encoder, folder, store):
 
 
 def test_values_that_are_not_finite_are_refused(encoder, folder, store):
-    torch.nn.init.constant_(encoder.learner.student.prenets["image"].norm.weight, torch.nan)
+    torch.nn.init.constant_(encoder.student.prenets["image"].norm.weight, torch.nan)
     with pytest.raises(StoreError, match="not finite in half precision for 24 items"):
         embed(encoder, folder, store)

@@ -17,7 +17,7 @@ from d2v_core.data.audio import decode_audio
 from d2v_core.data.batches import item_tensor
 from d2v_core.data.folder import read_folder
 from d2v_core.data.steps import TrainSteps
-from d2v_core.encoders.run import RunEncoder
+from d2v_core.encoders.run import of_learner
 from d2v_core.errors import CheckpointError, InputError
 from d2v_core.labelling import Source, layer_source, make_labels, mfcc_source
 from d2v_core.labels import labels_file, read_labels
@@ -179,12 +179,12 @@ def test_a_layer_gives_one_frame_a_time_step(folder, tmp_path):
     item = train_items(folder)[0]
     found = source.frames(source.load(item))
 
-    encoder = RunEncoder("", Learner(config))
-    encoder.learner.load_state_dict(
+    encoder = of_learner("", Learner(config))
+    encoder.model.load_state_dict(
         load_file(newest_checkpoint(tmp_path / "run") / "learner.safetensors")
     )
     student, inputs = (
-        encoder.learner.student,
+        encoder.student,
         encoder.collators["audio"]([item_tensor(item, config)]),
     )
     states = student.encode("audio", student.embed("audio", inputs), inputs)

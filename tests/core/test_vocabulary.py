@@ -78,3 +78,31 @@ def test_a_vocabulary_that_is_not_there(tmp_path, monkeypatch):
     broken.write_text("{}")
     with pytest.raises(InputError, match=r"no vocabulary '.*tokenizer.json': it is neither a"):
         vocabulary(str(broken))
+
+
+def test_a_fairseq_vocabulary_has_the_numbers_of_its_dictionary(tokenizer_file):
+    """The same pieces as in one file, under the numbers that `dict.txt` gives them."""
+    one = json.loads(tokenizer_file.read_text())["model"]
+    pieces = [piece for piece in one["vocab"] if not piece.startswith("<")]
+    folder = tokenizer_file.parent.parent / "fairseq"
+    folder.mkdir()
+    (folder / "encoder.json").write_text(json.dumps({p: n for n, p in enumerate(pieces)}))
+    backwards = list(reversed(range(len(pieces))))
+    (folder / "dict.txt").write_text("".join(f"{n} 1\n" for n in backwards))
+    merges = [" ".join(pair) for pair in one["merges"]]
+    (folder / "vocab.bpe").write_text("\n".join(["#version: 0.2", *merges]))
+    same, theirs = vocabulary(str(tokenizer_file)), vocabulary(str(folder))
+    spelled = {number: piece for piece, number in one["vocab"].items()}
+
+    for text in SENTENCES:
+        words = theirs.encode(text)
+        assert words[0] == 0
+        found = [pieces[backwards[word - 4]] for word in words[1:]]
+        assert found == [spelled[n] for n in same.encode(text)[1:]]
+
+
+def test_fairseq_files_that_do_not_fit_together(tmp_path):
+    for name, text in (("encoder.json", "[]"), ("dict.txt", "0 1"), ("vocab.bpe", "a b")):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=r"dict.txt, encoder.json, vocab.bpe, but they do not fit"):
+        vocabulary(str(tmp_path))

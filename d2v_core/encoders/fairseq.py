@@ -1,0 +1,160 @@
+"""Official data2vec 2.0 checkpoints, as fairseq writes them, read without fairseq.
+
+Pictures, raw sound, text, and EAT's spectrograms; pretrained or fine-tuned; the student or its
+teacher. Every weight is accounted for, and no pickle is executed.
+"""
+
+import argparse
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from d2v_core.data.audio import decode_audio
+from d2v_core.data.items import Item
+from d2v_core.data.kaldi import eat_spectrogram
+from d2v_core.data.vocabulary import is_fairseq_folder
+from d2v_core.encoders.fairseq_names import (
+    POSITIONS,
+    architecture,
+    ours,
+    pretrained,
+    without_leftovers,
+)
+from d2v_core.encoders.pooling import Pooling
+from d2v_core.encoders.run import hash_of
+from d2v_core.encoders.student import StudentEncoder
+from d2v_core.errors import CheckpointError
+from d2v_core.modality_config import MelConfig
+from d2v_core.model import Student
+
+PUBLISHED = "FacebookAI/roberta-base"
+"""The vocabulary of texts where the file has none beside it: the same entries, the same numbers."""
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class EatEncoder(StudentEncoder):
+    """Hears spectrograms as Kaldi makes them; padding is masked, which the original does not."""
+
+    def load(self, item: Item) -> Tensor:
+        """Decode a recording; raise MediaError with the reason if that fails."""
+        mel = self.config.audio
+        assert isinstance(mel, MelConfig)  # by construction
+        samples = decode_audio(item.file, first_seconds=mel.max_frames / 100)
+        return eat_spectrogram(torch.as_tensor(samples), bins=mel.bins)[: mel.max_frames]
+
+
+def official(
+    path: Path, *, teacher: bool = False, pooling: Pooling = "mean", ffn: bool = False
+) -> StudentEncoder:
+    """Return the encoder of an official checkpoint.
+
+    Args:
+        path: a fairseq `.pt` file; of texts with `dict.txt`, `encoder.json` and `vocab.bpe` beside
+            it, or the hub's copy of the same vocabulary is taken.
+        teacher: take the moving average (`_ema`) in place of the student.
+        pooling: of the tokens.
+        ffn: whether every block's MLP output has taps too.
+
+    Raises:
+        CheckpointError: if the file is missing or broken, would have to execute a pickle, is of
+            another family, or has a weight too many or too few.
+    """
+    try:
+        student, weights = read_official(path, teacher=teacher)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.name}: {error}") from error
+    made = EatEncoder if isinstance(student.config.audio, MelConfig) else StudentEncoder
+    return made(
+        f"{path.stem}-ema" if teacher else path.stem,
+        student,
+        weights_hash=hash_of(student.config, weights),
+        pooling=pooling,
+        ffn=ffn,
+    )
+
+
+def read_official(path: Path, *, teacher: bool) -> tuple[Student, dict[str, Tensor]]:
+    """Return a student with the weights of an official checkpoint, and the weights.
+
+    Raises:
+        CheckpointError: as `official`.
+    """
+    file = _read(path)
+    theirs, sense = pretrained(file["model"])
+    average = theirs.pop("_ema", None)
+    if teacher:
+        theirs = _teacher(theirs, average)
+    weights = ours(theirs, sense)
+    settings = file.get("cfg") or {}
+    settings = settings.get("model") if isinstance(settings, Mapping) else None
+    heads = settings.get("num_heads") if isinstance(settings, Mapping) else None
+    beside = path.parent if is_fairseq_folder(path.parent) else None
+    config = architecture(weights, sense, heads=heads, vocabulary=str(beside or PUBLISHED))
+    student = Student(config)
+    if config.image is not None:
+        _take_minus_one_to_one(weights)
+    _fill(student, weights)
+    return student, weights
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of tensors and plain values."""
+    if not path.is_file():
+        raise CheckpointError("there is no such file")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # old files name one
+            file = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"it holds more than tensors and plain values, or is damaged, and is not read: {reason}"
+        ) from error
+    if not isinstance(file, dict) or not isinstance(file.get("model"), dict):
+        raise CheckpointError("it is no fairseq checkpoint: it has no `model`")
+    return file
+
+
+def _teacher(student: dict[str, Tensor], average: object) -> dict[str, Tensor]:
+    """Return the student's weights with the teacher's in their places."""
+    if not isinstance(average, Mapping):
+        raise CheckpointError("it holds no teacher (`_ema`); leave it at the student")
+    # A teacher that is made of blocks only has no names in front of their numbers.
+    named = {f"blocks.{n}" if n[:1].isdigit() else n: value for n, value in average.items()}
+    named = without_leftovers(named)
+    extra = sorted(set(named) - set(student))
+    if extra:
+        raise CheckpointError(f"its teacher has {extra[0]}, which its student has not")
+    return student | named
+
+
+def _take_minus_one_to_one(weights: dict[str, Tensor]) -> None:
+    """Make the first layer take pictures from -1 to 1 in place of ImageNet's mean and deviation."""
+    name = "prenets.image.tokens.proj"
+    mean, std = (torch.tensor(x)[:, None, None] for x in (IMAGENET_MEAN, IMAGENET_STD))
+    weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    weights[f"{name}.bias"] = bias + (weight * ((0.5 - mean) / std)).sum(dim=(1, 2, 3))
+    weights[f"{name}.weight"] = weight * (0.5 / std)
+
+
+def _fill(student: Student, weights: dict[str, Tensor]) -> None:
+    """Load all the weights; none may be missing, left over or of another shape."""
+    (modality,) = student.config.modalities
+    tokens = cast(nn.Module, student.prenet(modality).tokens)
+    parameters = {n: value for n, value in weights.items() if n != POSITIONS}
+    empty = {n: value for n, value in student.state_dict().items() if not value.numel()}
+    try:
+        student.load_state_dict(empty | parameters)
+    except RuntimeError as error:
+        raise CheckpointError(" ".join(str(error).split())) from error
+    if POSITIONS in weights:
+        buffer = tokens.get_buffer(POSITIONS)
+        if buffer.shape != weights[POSITIONS].shape:
+            raise CheckpointError(
+                f"its positions are {tuple(weights[POSITIONS].shape)}, wanted {tuple(buffer.shape)}"
+            )
+        buffer.copy_(weights[POSITIONS])
