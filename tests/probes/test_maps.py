@@ -1,53 +1,17 @@
-"""Maps: determinism, small sets, and trustworthiness equal to scikit-learn's."""
+"""Maps: determinism, small sets, and what they do to neighbours."""
 
 import numpy as np
 import pytest
-from scipy.stats import ortho_group
-from sklearn import manifold
 from sklearn.decomposition import PCA
 
-from probes import trust
 from probes.checks import unit_rows
 from probes.maps import _graph, pca_map, umap_map, warm_up_umap
-from probes.trust import trustworthiness
 
 
 def blobs(items=90, classes=3, dim=10, seed=0):
     rng = np.random.default_rng(seed)
     labels = np.arange(items) % classes
     return 4 * rng.normal(size=(classes, dim))[labels] + rng.normal(size=(items, dim)), labels
-
-
-@pytest.mark.parametrize(("items", "k"), [(3, 1), (11, 5), (120, 5), (120, 59)])
-def test_trustworthiness_equals_sklearn(items, k, monkeypatch):
-    monkeypatch.setattr(trust, "CHUNK", 1000)
-    rng = np.random.default_rng(0)
-    x, places = rng.normal(size=(items, 6)) + 10, rng.normal(size=(items, 2))
-    score, per_item = trustworthiness(x, places, k)
-    expected = manifold.trustworthiness(x, places, n_neighbors=k)
-
-    assert score.value == pytest.approx(expected, abs=1e-9)
-    assert per_item.mean() == pytest.approx(expected, abs=1e-9)
-
-
-def test_a_faithful_map_has_trust_one_and_a_random_one_the_chance_level():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(400, 2))
-    score, _ = trustworthiness(x, 3 * x @ ortho_group.rvs(2, random_state=0) + 1, 10)
-    nothing, _ = trustworthiness(x, rng.normal(size=(400, 2)), 10)
-
-    assert score.value == 1.0
-    assert nothing.low - 0.01 < nothing.chance < nothing.high + 0.01
-
-
-def test_an_item_in_the_wrong_place_is_not_trusted():
-    x, _ = blobs()
-    places = x[:, :2].copy()
-    wide = np.hstack([places, np.zeros((90, 1))])
-    places[7] += 50.0
-    _, per_item = trustworthiness(wide, places, 5)
-
-    assert per_item.argmin() == 7
 
 
 def test_the_pca_map_equals_sklearn_up_to_sign():
@@ -125,11 +89,3 @@ def test_maps_that_cannot_be_drawn(method):
         method(np.eye(2))
     with pytest.raises(ValueError, match=r"^all 4 items have the same embedding: there is nothing"):
         method(np.full((4, 3), 0.1))
-
-
-def test_refusals_of_trustworthiness():
-    x = np.random.default_rng(0).normal(size=(6, 3))
-    with pytest.raises(ValueError, match=r"^k=3 neighbours of 6 items; choose 1 <= k < items / 2$"):
-        trustworthiness(x, x[:, :2], 3)
-    with pytest.raises(ValueError, match=r"^6 items but 5 places on the map$"):
-        trustworthiness(x, x[:5, :2], 2)
