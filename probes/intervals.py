@@ -125,6 +125,95 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def resample_means(
+    scores: Float[np.ndarray, "cells items"],
+    draws: int,
+    /,
+    *,
+    rng: np.random.Generator,
+    groups: Shaped[np.ndarray, " items"] | None = None,
+) -> Float[np.ndarray, "draws cells"]:
+    """Return the means of many rows of per-item scores, all in the same bootstrap samples.
+
+    Args:
+        scores: one row a layer, model or probe, all on the same items.
+        draws: bootstrap samples.
+        rng: source of all randomness; one stream of samples serves all rows.
+        groups: if given, whole groups are drawn.
+
+    Returns:
+        One row a sample.
+
+    Raises:
+        ValueError: if there are fewer than two items, or fewer than two groups.
+    """
+    sums, sizes = unit_totals(scores, groups)
+    if len(sizes) < 2:
+        raise ValueError(f"a bootstrap needs at least 2 units, got {len(sizes)}")
+    found = []
+    for counts in resample_counts(len(sizes), draws, rng=rng):
+        weights = counts.astype(np.float64)
+        found.append(weights @ sums.T / (weights @ sizes)[:, None])
+    return np.concatenate(found)
+
+
+def unit_totals(
+    scores: Float[np.ndarray, "cells items"],
+    groups: Shaped[np.ndarray, " items"] | None,
+) -> tuple[Float[np.ndarray, "cells units"], Float[np.ndarray, " units"]]:
+    """Return the sum of scores in every group, and how many items it has; items without groups."""
+    if groups is None:
+        return scores, np.ones(scores.shape[1])
+    check_same_length(scores.T, groups, "groups")
+    codes = np.unique(groups, return_inverse=True)[1]
+    sums = np.stack([np.bincount(codes, weights=row) for row in scores])
+    return sums, np.bincount(codes).astype(np.float64)
+
+
+def bca_interval(
+    scores: Float[np.ndarray, " items"],
+    *,
+    rng: np.random.Generator,
+    groups: Shaped[np.ndarray, " items"] | None = None,
+    draws: int = 10_000,
+) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated 95 % bootstrap interval of a mean.
+
+    Unlike the percentile interval it follows skewness, which few clusters of unequal size and
+    shares near 0 or 1 have.
+
+    Args:
+        scores: one number an item.
+        rng: source of all randomness.
+        groups: if given, whole groups are drawn, and left out in the jackknife.
+        draws: bootstrap samples.
+
+    Returns:
+        The two ends.
+
+    Raises:
+        ValueError: if there are fewer than two units, or their scores do not vary.
+
+    Source: B. Efron, 1987, "Better bootstrap confidence intervals".
+    """
+    from scipy.special import ndtr, ndtri  # imported late: the app starts without it
+
+    means = resample_means(scores[None], draws, rng=rng, groups=groups)[:, 0]
+    sums, sizes = unit_totals(scores[None], groups)
+    value = sums.sum() / sizes.sum()
+    slack = 1e-12 * max(1.0, abs(value))  # equal means may differ in the last bit
+    if np.ptp(means) <= slack:
+        raise ValueError("the scores do not vary between units: a bootstrap has no width")
+    left_out = (sums.sum() - sums[0]) / (sizes.sum() - sizes)
+    influence = left_out.mean() - left_out
+    acceleration = np.sum(influence**3) / (6 * np.sum(influence**2) ** 1.5)
+    below = np.mean(means < value - slack) + np.mean(np.abs(means - value) <= slack) / 2
+    bias = ndtri(np.clip(below, 0.5 / draws, 1 - 0.5 / draws))
+    z = bias + ndtri(np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
+    return float(low), float(high)
+
+
 def share_interval(
     successes: Shaped[np.ndarray, " items"],
     *,

@@ -4,14 +4,16 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, kstest
+from scipy.stats import binomtest, bootstrap, kstest
 
 from probes.intervals import (
+    bca_interval,
     bootstrap_interval,
     jackknife_interval,
     jackknife_or_reason,
     mean_interval,
     resample_counts,
+    resample_means,
     share_interval,
     wilson,
 )
@@ -72,6 +74,52 @@ def test_groups_are_drawn_whole():
     assert (counts[:, 0] == counts[:, 2]).all()
     assert (counts[:, 1] == counts[:, 4]).all()
     assert (counts[:, [0, 1, 3]].sum(axis=1) == 3).all()
+
+
+def test_bca_equals_scipy_with_and_without_groups():
+    rng = np.random.default_rng(0)
+    scores = rng.exponential(size=40)
+    peer = bootstrap((scores,), np.mean, n_resamples=20_000, method="BCa", rng=rng)
+    expected = (peer.confidence_interval.low, peer.confidence_interval.high)
+    found = bca_interval(scores, rng=rng, draws=20_000)
+
+    assert found == pytest.approx(expected, rel=0.02)
+    percentile = bootstrap_interval(scores, rng=rng, draws=20_000)
+    assert found[1] > 1.01 * percentile[1]  # it leans to where the tail is
+
+    groups = rng.integers(12, size=40)
+    sums, sizes = np.bincount(groups, scores), np.bincount(groups)
+    peer = bootstrap(
+        (sums, sizes),
+        lambda s, n, axis=-1: s.sum(axis=axis) / n.sum(axis=axis),
+        paired=True,
+        n_resamples=20_000,
+        rng=rng,
+    )
+    expected = (peer.confidence_interval.low, peer.confidence_interval.high)
+    assert bca_interval(scores, rng=rng, groups=groups, draws=20_000) == pytest.approx(
+        expected, rel=0.02
+    )
+
+
+def test_rows_share_one_stream_of_samples():
+    """The mean of a sum is the sum of the means, sample by sample."""
+    x = np.random.default_rng(0).normal(size=(2, 30))
+    groups = np.arange(30) % 7
+    rows = np.vstack([x, x.sum(axis=0)])
+    means = resample_means(rows, 50, rng=np.random.default_rng(1), groups=groups)
+
+    assert means.shape == (50, 3)
+    np.testing.assert_allclose(means[:, 2], means[:, 0] + means[:, 1], atol=1e-12)
+    (counts,) = resample_counts(30, 50, rng=np.random.default_rng(1), groups=groups)
+    np.testing.assert_allclose(means[:, 0], counts @ x[0] / counts.sum(axis=1), atol=1e-12)
+
+
+def test_a_bootstrap_without_variation_is_refused():
+    with pytest.raises(ValueError, match=r"^the scores do not vary between units: a bootstrap"):
+        bca_interval(np.ones(9), rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"^a bootstrap needs at least 2 units, got 1$"):
+        resample_means(np.ones((1, 3)), 5, rng=np.random.default_rng(0), groups=np.zeros(3))
 
 
 def test_the_share_of_nothing_still_has_an_interval():
