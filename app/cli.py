@@ -144,10 +144,20 @@ def train(
 @app.command()
 def embed(
     encoder: Annotated[
-        str, typer.Argument(help="A run folder, a checkpoint, random:PRESET or lowlevel.")
+        str,
+        typer.Argument(
+            help="A run folder, a checkpoint, fairseq:FILE (fairseq-ema:FILE for its teacher), "
+            "random:PRESET or lowlevel."
+        ),
     ],
     data: Annotated[Path, typer.Argument(help="A data folder.")],
     out: Annotated[str, typer.Option(help="The store; made if it is not there.")],
+    pooling: Annotated[
+        str, typer.Option(help="From tokens to a vector: mean, mean+std, max or first.")
+    ] = "mean",
+    ffn: Annotated[
+        bool, typer.Option("--ffn", help="Also every block's MLP output: what data2vec predicts.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Embed a data folder, all layers in one pass; what is there already is not done again.
@@ -157,7 +167,7 @@ def embed(
     from app import workbench
 
     with progress("Embedding") as report:
-        done = workbench.embed(encoder, data, out, report=report)
+        done = workbench.embed(encoder, data, out, pooling=pooling, ffn=ffn, report=report)
     skipped: list[list[object]] = [[p.file, p.reason] for p in done.skipped]
     if as_json:
         names = ("name", "added", "already")
@@ -166,6 +176,49 @@ def embed(
     if skipped:
         show_table(f"Skipped {len(skipped)}", ["file", "reason"], skipped)
     say(f"{done.name}: {done.added} items added, {done.already} were there")
+
+
+@app.command("import")
+def import_(
+    vectors: Annotated[Path, typer.Argument(help="An .npy, .npz, .safetensors or .parquet file.")],
+    meta: Annotated[
+        Path,
+        typer.Option(help="A .csv, .jsonl or .parquet with a row a vector: modality, pair, label…"),
+    ],
+    out: Annotated[str, typer.Option(help="The store; made if it is not there.")],
+    name: Annotated[str | None, typer.Option(help="What the encoder shall be called.")] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            help="trained, or the control that they are: random twin, shuffled pairs, "
+            "low-level features."
+        ),
+    ] = "trained",
+    tap: Annotated[
+        list[str] | None,
+        typer.Option(help="Which layer of the file; repeated, in order. All if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put vectors made elsewhere into a store, rows as in a table.
+
+    The table has a column modality (image, audio or text) and any of: pair (items that belong
+    together share it), id, label, split, group, text, media, and others to colour by. Splits are
+    made where there are none. Pickled files are refused.
+
+    Example: d2v import clip.npy --meta clip.csv --out stores/clip --name clip
+    """
+    from app.importing import import_vectors
+
+    done = import_vectors(vectors, meta, out, name=name, role=role, taps=tap or [])
+    if as_json:
+        show_json(done._asdict())
+        return
+    was = "were there already" if done.already else f"{done.added} added"
+    say(f"{done.name}: {was}, {done.pairs} pairs")
+    say("layers: " + ", ".join(f"{tap} ({width})" for tap, width in done.layers.items()))
+    how = "made here, pairs and groups together" if done.splits_made else "as given"
+    say(f"splits {how}: " + ", ".join(f"{n} {split}" for split, n in done.splits.items()))
 
 
 @app.command()
@@ -242,7 +295,7 @@ def align(
     for result in results:
         for pair in result["pairs"]:
             title = f"{result['encoder']}: {pair['first']} and {pair['second']}"
-            say(f"{title}, at {pair['run']['tap']}")
+            say(f"{title}, at {pair['run']['tap']}; {result['selection']}")
             say(f"  modality gap {figures(pair['gap']['modality_gap'])}")
             for claim in pair["claims"]:
                 say(f"  {claim['verdict'].upper()}: {claim['sentence']}")

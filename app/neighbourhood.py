@@ -42,7 +42,7 @@ def look_around(data: Representation, row: int, *, tap: str, k: int) -> list[Aro
         k: how many neighbours of each modality.
     """
     items, x = data.items, data.layers[tap]
-    own = items.iloc[row]
+    own, keys = items.iloc[row], data.partner_keys()
     found = []
     for modality, nearest in neighbours(data, row, tap=tap, k=k).items():
         rows = np.flatnonzero((items["modality"] == modality).to_numpy())
@@ -55,7 +55,7 @@ def look_around(data: Representation, row: int, *, tap: str, k: int) -> list[Aro
             known = nearest["label"].notna()
             nearest.loc[known, "agrees"] = nearest["label"][known] == own["label"]
         partner = rank = None
-        places = np.flatnonzero((items["id"].iloc[rows] == own["id"]).to_numpy())
+        places = np.flatnonzero((keys.iloc[rows] == keys.iloc[row]).fillna(False).to_numpy(bool))
         if len(places):
             partner = int(rows[places[0]])
             rank = float(mid_ranks(x[[row]], x[rows])[0, places[0]])

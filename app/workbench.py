@@ -38,13 +38,21 @@ def _quiet(_done: int, _of: int) -> None:
     """Report nothing."""
 
 
-def embed(encoder: str, data: Path, store: Path | str, *, report: Report = _quiet) -> "Embedded":
-    """Embed a data folder; see `d2v_core.embed.embed`."""
+def embed(
+    encoder: str,
+    data: Path,
+    store: Path | str,
+    *,
+    pooling: str = "mean",
+    ffn: bool = False,
+    report: Report = _quiet,
+) -> "Embedded":
+    """Embed a data folder; see `open_encoder` and `d2v_core.embed.embed`."""
     from d2v_core.data.folder import read_folder  # torch takes seconds to import
     from d2v_core.embed import embed as run_embed
     from d2v_core.encoders import open_encoder
 
-    opened, folder = open_encoder(encoder), read_folder(data)
+    opened, folder = open_encoder(encoder, pooling=pooling, ffn=ffn), read_folder(data)
     return run_embed(opened, folder, Store(store, create=True), report=report)
 
 
@@ -178,7 +186,7 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return _once(store, "|".join(["align", "2", name, *controls]), compute)
+    return _once(store, "|".join(["align", "3", name, *controls]), compute)
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:
@@ -259,12 +267,14 @@ def neighbours(data: Representation, row: int, *, tap: str, k: int = 5) -> dict[
     return found
 
 
-def media_path(recipe: Recipe, media: str) -> Path:
+def media_path(recipe: Recipe, media: object) -> Path:
     """Return the file of an item.
 
     Raises:
-        InputError: if it is not inside the data folder, or not there.
+        InputError: if none is known, or it is not inside the data folder, or not there.
     """
+    if not isinstance(media, str):
+        raise InputError("no file was named for it in the metadata of the imported vectors")
     root = Path(recipe.data).resolve()
     path = (root / media).resolve()
     if not path.is_relative_to(root):
