@@ -127,17 +127,12 @@ def layer_source(run: Path, layer: int) -> Source:
         CheckpointError: if there is no such run.
     """
     encoder = trained(run)
-    student = encoder.learner.student
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder.learner.to(device)
-    extra = student.extra_tokens("audio")
 
-    @torch.inference_mode()
     def frames(tensor: Shaped[Tensor, "length ..."]) -> Float[Tensor, "steps dim"]:
-        inputs = encoder.collators["audio"]([tensor]).to(device)
-        states = student.encode("audio", student.embed("audio", inputs), inputs)
-        tokens = states.residual[layer][0, extra:].float()
-        return tokens.unflatten(0, (inputs.grid[0], -1)).mean(dim=1)
+        inputs = encoder.collators["audio"]([tensor]).to(encoder.device)
+        tokens = encoder.encode_inputs("audio", inputs).tokens[layer]
+        assert tokens is not None  # only the joint space, which comes last, has none
+        return tokens[0].float().unflatten(0, (inputs.grid[0], -1)).mean(dim=1)
 
     return Source(encoder.load, frames, 1 / _clock(encoder.config).token_seconds)
 
