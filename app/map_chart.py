@@ -43,14 +43,16 @@ def colour_columns(items: pd.DataFrame) -> list[str]:
         found = ["label", "modality"]
     for name in items.columns:
         values = items[name].nunique()
-        if name not in NOT_COLOURS and (2 <= values <= MOST_CATEGORIES or _is_scale(items[name])):
+        if name not in NOT_COLOURS and (2 <= values <= MOST_CATEGORIES or is_scale(items, name)):
             found.append(str(name))
     return [*found, "trust"]
 
 
-def _is_scale(column: pd.Series) -> bool:
+def is_scale(points: pd.DataFrame, name: str) -> bool:
+    """Return whether a column is a scale of numbers, not a few values with a colour each."""
+    column = points[name]
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return bool(is_number) and column.nunique() > MOST_CATEGORIES
+    return name == "trust" or (bool(is_number) and column.nunique() > MOST_CATEGORIES)
 
 
 def map_figure(
@@ -67,15 +69,15 @@ def map_figure(
     """
     figure = go.Figure()
     scatter = go.Scattergl if webgl and len(points) > GL_FROM else go.Scatter
-    is_scale = colour == "trust" or _is_scale(points[colour])
-    palette = {} if is_scale else palette_of(points, colour)
+    has_scale = is_scale(points, colour)
+    palette = {} if has_scale else palette_of(points, colour)
     for modality in [m for m in SHAPES if (points["modality"] == m).any()]:
         part = points[points["modality"] == modality]
-        values = part[colour] if is_scale else _as_text(part[colour])
+        values = part[colour] if has_scale else _as_text(part[colour])
         marker = {"symbol": SHAPES[modality], "size": 9, "opacity": 0.85}
         marker |= (
             {"color": values.astype(float).to_numpy(), "coloraxis": "coloraxis"}
-            if is_scale
+            if has_scale
             else {"color": [palette[value] for value in values]}
         )
         marker["line"] = {"width": 0.5, "color": "rgba(255,255,255,0.6)" if dark else "#FFFFFF"}
@@ -94,7 +96,7 @@ def map_figure(
             )
         )
     _shape_legend(figure, points, dark)
-    if not is_scale and colour != "modality":
+    if not has_scale and colour != "modality":
         _colour_legend(figure, palette)
     if marked is not None:
         _mark(figure, points, marked, dark)

@@ -2,17 +2,24 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.map_chart import GL_FROM, Marked, colour_columns, map_figure
+from app.map_chart import Marked, colour_columns
+from app.selecting import passes
 from app.tables import number
-from app.views.item_panel import draw_item, draw_surroundings, hover_words
+from app.views.item_panel import draw_item, draw_surroundings
+from app.views.map_picture import Picture, draw_picture
+from app.views.selected import draw_selected
 from app.words import METHODS, PLURAL
 from d2v_core.errors import D2VError
 
-CHART, TABLE = "map_chart", "map_table"
+TABLE = "map_table"
+MOST_LISTED = 5000  # rows of the table; Streamlit sends them all with every click
+
+NOT_LISTED = ("x", "y", "row", "hover", "media")
 POLL_SECONDS = 2
 
 
@@ -45,14 +52,6 @@ def choose_row(items: pd.DataFrame, row: int) -> None:
     """Remember an item."""
     own = items.iloc[row]
     st.query_params["item"] = f"{own['id']}:{own['modality']}"
-
-
-def on_click(items: pd.DataFrame) -> None:
-    """Choose the item that was clicked on the map."""
-    rows = [point.get("customdata") for point in st.session_state[CHART]["selection"]["points"]]
-    rows = [row[0] if isinstance(row, list) else row for row in rows if row is not None]
-    if rows:
-        choose_row(items, int(rows[0]))
 
 
 def on_pick(items: pd.DataFrame, rows: list[int]) -> None:
@@ -94,15 +93,8 @@ def wait_for_umap(chosen: state.Chosen) -> None:
     )
 
 
-def shown_points(items: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """Return points with all that is to be drawn, after asking what to show."""
-    table = items.assign(
-        x=points["x"].to_numpy(),
-        y=points["y"].to_numpy(),
-        trust=points["trust"].to_numpy(),
-        row=range(len(items)),
-        hover=hover_words(items),
-    )
+def ask_shown(items: pd.DataFrame) -> np.ndarray:
+    """Ask what to show; return which items pass."""
     senses = [m for m in PLURAL if (items["modality"] == m).any()]
     with st.popover("Show only", icon=":material/filter_alt:"):
         kept = st.pills(
@@ -117,19 +109,22 @@ def shown_points(items: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
             "Splits", sorted(items["split"].dropna().unique()), key="show_splits",
             placeholder="all splits", persist_state="session",
         )  # fmt: skip
-        if len(items) > GL_FROM:
-            st.toggle(
-                "Draw without WebGL", key="no_webgl", persist_state="session",
-                help="Slower; for browsers that show an empty map.",
-            )  # fmt: skip
-    keep = table["modality"].isin(kept or senses)
-    keep &= table["label"].isin(labels) if labels else True
-    keep &= table["split"].isin(splits) if splits else True
-    return table[keep]
+        st.toggle(
+            "Draw without WebGL", key="no_webgl", persist_state="session",
+            help="Plainer, and at most 5000 items; for browsers that show an empty map.",
+        )  # fmt: skip
+    wanted = {"modality": kept or senses, "label": labels, "split": splits}
+    return np.logical_and.reduce([np.ones(len(items), bool), *passes(items, wanted)])
 
 
-def draw_trust(about: dict[str, Any]) -> None:
-    """Say how far the picture can be believed."""
+def draw_trust(about: dict[str, Any], residual: float | None) -> None:
+    """Say how far the picture can be believed, and that it was turned."""
+    turned = (
+        ""
+        if residual is None
+        else "It is turned to lie on the PCA of the last layer as well as may be; "
+        f"{residual:.0%} of its spread does not."
+    )
     score = about["trustworthiness"]
     interval = (
         "" if score["low"] is None else f" ({number(score['low'])} to {number(score['high'])})"
@@ -137,21 +132,24 @@ def draw_trust(about: dict[str, Any]) -> None:
     st.caption(
         f"{METHODS[about['method']]}, trustworthiness **{number(score['value'])}**{interval}, "
         f"chance {number(score['chance'])}, n = {score['n']}. At 1, neighbours on the map are "
-        "neighbours in the model; sizes of groups and distances between them mean little. "
-        "Drag to zoom, double-click to zoom out."
+        f"neighbours in the model; sizes of groups and distances between them mean little. {turned}"
     )
 
 
 def draw_table(items: pd.DataFrame, shown: pd.DataFrame) -> None:
     """Draw the same items as a table, where one can be picked without a mouse."""
     with st.expander("The same as a table, to pick an item from", icon=":material/table_rows:"):
-        columns = [c for c in shown if c not in ("x", "y", "row", "hover", "media")]
+        if len(shown) > MOST_LISTED:
+            st.caption(
+                f"The first {MOST_LISTED} of {len(shown)}; a selection or a filter leads to fewer."
+            )
+        listed = shown.head(MOST_LISTED)
         st.dataframe(
-            shown[columns],
+            listed[[c for c in listed if c not in NOT_LISTED]],
             hide_index=True,
             height=300,
             key=TABLE,
-            on_select=lambda: on_pick(items, shown["row"].tolist()),
+            on_select=lambda: on_pick(items, listed["row"].tolist()),
             selection_mode="single-row",
         )
 
@@ -159,37 +157,33 @@ def draw_table(items: pd.DataFrame, shown: pd.DataFrame) -> None:
 @st.fragment
 def explore(chosen: state.Chosen, points: pd.DataFrame, about: dict[str, Any]) -> None:
     """Draw map and item; a click redraws only this."""
-    data = chosen.read()
-    items = data.items
+    items = chosen.read().items
     row = chosen_row(items)
-    surroundings = cached.around(chosen.place, chosen.name, chosen.tap, row, 4)
+    place = cached.placed(chosen.place, chosen.name, chosen.tap, about["method"], len(items))
+    table = points[["x", "y", "trust"]].assign(**items, row=range(len(items)))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             colour = st.selectbox(
                 "Colour", colour_columns(items), key="colour", bind="query-params", width=180
             )
-            shown = shown_points(items, points)
-            lines = st.toggle("Lines to its partners", value=True, key="lines")
-        partners = tuple(a.partner for a in surroundings if lines and a.partner is not None)
-        dark = st.context.theme.type == "dark"
-        webgl = not st.session_state.get("no_webgl", False)
-        marked = Marked(row, partners)
-        figure = map_figure(shown, colour, marked=marked, dark=dark, webgl=webgl)
-        st.plotly_chart(
-            figure,
-            theme=None,
-            key=CHART,
-            on_select=lambda: on_click(items),
-            selection_mode="points",
-            config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
-            alt=f"Map of {len(shown)} items coloured by {colour}; the table below has them all",
-        )
-        draw_trust(about)
+            shown = ask_shown(items)
+            lines = st.toggle(
+                "Lines", value=True, key="lines",
+                help="Dotted to the item's own picture, sound or sentence; solid to its true "
+                "nearest neighbours, in the model and not on the map, the nearest the boldest.",
+            )  # fmt: skip
+        own = (items["id"] == items["id"].iloc[row]).to_numpy()
+        partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
+        picture = Picture(table, place.coordinates, shown, colour, Marked(row, partners), lines)
+        draw_picture(chosen, picture, lambda r: choose_row(items, r))
+        chosen_rows = draw_selected(chosen, table, shown)
+        draw_trust(about, place.residual)
     with right:
         draw_item(chosen, items.iloc[row])
+    surroundings = cached.around(chosen.place, chosen.name, chosen.tap, row, 4)
     draw_surroundings(chosen, items, row, surroundings)
-    draw_table(items, shown)
+    draw_table(items, table[shown] if chosen_rows is None else table.iloc[chosen_rows])
 
 
 def page(chosen: state.Chosen) -> None:

@@ -1,0 +1,97 @@
+// Rings, lines and outlines over the points, on a plain canvas.
+
+const START = 11; // radius of the ring around what is looked at, in pixels
+const END = 8; // of those around its neighbours
+
+export class Overlay {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.pen = canvas.getContext("2d");
+  }
+
+  // at(row) gives the place of a row on the screen, or null if it is hidden.
+  draw(map, at) {
+    const { pen, canvas } = this;
+    const ratio = canvas.width / map.camera.width;
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, map.camera.width, map.camera.height);
+    pen.lineJoin = pen.lineCap = "round";
+    const { chosen, hover, ink, paper } = map;
+    const looked = hover >= 0 ? hover : chosen;
+    if (looked >= 0 && map.near.row === looked) this.#near(map.near.list, at, looked, ink, paper);
+    if (chosen >= 0) this.#partners(map.partners, at, chosen, ink, paper);
+    if (chosen >= 0) this.#ring(at(chosen), START, 3, ink, paper);
+    if (hover >= 0 && hover !== chosen) this.#ring(at(hover), START, 2, ink, paper);
+    if (map.track.length > 1) this.#outline(map.track, map.accent);
+  }
+
+  #near(list, at, from, ink, paper) {
+    const start = at(from);
+    if (!start) return;
+    list.forEach(({ row }, place) => {
+      const end = at(row);
+      if (!end) return;
+      const share = 1 - place / list.length; // the nearest is the boldest
+      this.#line(start, end, 0.8 + 1.6 * share, ink, paper, []);
+      this.#ring(end, END, 1.5, ink, paper);
+    });
+  }
+
+  #partners(rows, at, from, ink, paper) {
+    const start = at(from);
+    for (const row of start ? rows : []) {
+      const end = at(row);
+      if (!end) continue;
+      this.#line(start, end, 1.6, ink, paper, [2, 5]);
+      this.#ring(end, END, 2, ink, paper);
+    }
+  }
+
+  // From ring to ring, so that the points in them are seen.
+  #line([x1, y1], [x2, y2], width, ink, paper, dash) {
+    const { pen } = this;
+    const long = Math.hypot(x2 - x1, y2 - y1);
+    if (long <= START + END) return;
+    const [right, down] = [(x2 - x1) / long, (y2 - y1) / long];
+    pen.beginPath();
+    pen.moveTo(x1 + START * right, y1 + START * down);
+    pen.lineTo(x2 - END * right, y2 - END * down);
+    for (const [colour, more, alpha] of [[paper, 2, 0.6], [ink, 0, 0.85]]) {
+      pen.strokeStyle = colour;
+      pen.globalAlpha = alpha;
+      pen.lineWidth = width + more;
+      pen.setLineDash(more ? [] : dash);
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+    pen.setLineDash([]);
+  }
+
+  #ring(place, radius, width, ink, paper) {
+    if (!place) return;
+    const { pen } = this;
+    for (const [colour, more] of [[paper, 2], [ink, 0]]) {
+      pen.beginPath();
+      pen.arc(place[0], place[1], radius, 0, 2 * Math.PI);
+      pen.strokeStyle = colour;
+      pen.lineWidth = width + more;
+      pen.stroke();
+    }
+  }
+
+  #outline(track, colour) {
+    const { pen } = this;
+    pen.beginPath();
+    track.forEach(([x, y], i) => (i ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+    pen.closePath();
+    pen.fillStyle = colour;
+    pen.globalAlpha = 0.14;
+    pen.fill("evenodd");
+    pen.globalAlpha = 1;
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2;
+    pen.setLineDash([6, 4]);
+    pen.stroke();
+    pen.setLineDash([]);
+  }
+}
