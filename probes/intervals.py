@@ -150,6 +150,10 @@ def resample_means(
     sums, sizes = unit_totals(scores, groups)
     if len(sizes) < 2:
         raise ValueError(f"a bootstrap needs at least 2 units, got {len(sizes)}")
+    kinds, frequency = np.unique(np.vstack([sums, sizes]), axis=1, return_counts=True)
+    if kinds.shape[1] * 10 < len(sizes):  # right or wrong: draw how many of each kind there are
+        drawn = rng.multinomial(len(sizes), frequency / len(sizes), size=draws).astype(np.float64)
+        return drawn @ kinds[:-1].T / (drawn @ kinds[-1])[:, None]
     found = []
     for counts in resample_counts(len(sizes), draws, rng=rng):
         weights = counts.astype(np.float64)
@@ -170,17 +174,17 @@ def unit_totals(
     return sums, np.bincount(codes).astype(np.float64)
 
 
-def bca_interval(
+def percentile_and_bca(
     scores: Float[np.ndarray, " items"],
     *,
     rng: np.random.Generator,
     groups: Shaped[np.ndarray, " items"] | None = None,
     draws: int = 10_000,
-) -> tuple[float, float]:
-    """Return the bias-corrected and accelerated 95 % bootstrap interval of a mean.
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return two 95 % bootstrap intervals of a mean: percentile, and bias-corrected accelerated.
 
-    Unlike the percentile interval it follows skewness, which few clusters of unequal size and
-    shares near 0 or 1 have.
+    The second follows skewness, which few clusters of unequal size and shares near 0 or 1 have.
+    Where the two differ much, there are too few units for either.
 
     Args:
         scores: one number an item.
@@ -189,7 +193,7 @@ def bca_interval(
         draws: bootstrap samples.
 
     Returns:
-        The two ends.
+        The two intervals, from the same samples.
 
     Raises:
         ValueError: if there are fewer than two units, or their scores do not vary.
@@ -209,9 +213,11 @@ def bca_interval(
     acceleration = np.sum(influence**3) / (6 * np.sum(influence**2) ** 1.5)
     below = np.mean(means < value - slack) + np.mean(np.abs(means - value) <= slack) / 2
     bias = ndtri(np.clip(below, 0.5 / draws, 1 - 0.5 / draws))
-    z = bias + ndtri(np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    low, high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z)))
-    return float(low), float(high)
+    tails = np.array([(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    z = bias + ndtri(tails)
+    low, high = np.quantile(means, tails).tolist()
+    bca_low, bca_high = np.quantile(means, ndtr(bias + z / (1 - acceleration * z))).tolist()
+    return (low, high), (bca_low, bca_high)
 
 
 def share_interval(

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import binomtest, bootstrap, kstest
 
 from probes.intervals import (
-    bca_interval,
     bootstrap_interval,
     jackknife_interval,
     jackknife_or_reason,
     mean_interval,
+    percentile_and_bca,
     resample_counts,
     resample_means,
     share_interval,
@@ -81,10 +81,10 @@ def test_bca_equals_scipy_with_and_without_groups():
     scores = rng.exponential(size=40)
     peer = bootstrap((scores,), np.mean, n_resamples=20_000, method="BCa", rng=rng)
     expected = (peer.confidence_interval.low, peer.confidence_interval.high)
-    found = bca_interval(scores, rng=rng, draws=20_000)
+    percentile, found = percentile_and_bca(scores, rng=rng, draws=20_000)
 
     assert found == pytest.approx(expected, rel=0.02)
-    percentile = bootstrap_interval(scores, rng=rng, draws=20_000)
+    assert percentile == pytest.approx(bootstrap_interval(scores, rng=rng, draws=20_000), rel=0.02)
     assert found[1] > 1.01 * percentile[1]  # it leans to where the tail is
 
     groups = rng.integers(12, size=40)
@@ -97,9 +97,8 @@ def test_bca_equals_scipy_with_and_without_groups():
         rng=rng,
     )
     expected = (peer.confidence_interval.low, peer.confidence_interval.high)
-    assert bca_interval(scores, rng=rng, groups=groups, draws=20_000) == pytest.approx(
-        expected, rel=0.02
-    )
+    _, found = percentile_and_bca(scores, rng=rng, groups=groups, draws=20_000)
+    assert found == pytest.approx(expected, rel=0.02)
 
 
 def test_rows_share_one_stream_of_samples():
@@ -115,9 +114,19 @@ def test_rows_share_one_stream_of_samples():
     np.testing.assert_allclose(means[:, 0], counts @ x[0] / counts.sum(axis=1), atol=1e-12)
 
 
+def test_drawing_how_many_of_each_kind_is_drawing_items():
+    """Right or wrong at two layers makes four kinds of items; means and covariance must agree."""
+    rng = np.random.default_rng(0)
+    x = np.repeat([[0.0, 0.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]], [30, 10, 20, 40], axis=1)
+    means = resample_means(x, 40_000, rng=rng)
+
+    np.testing.assert_allclose(means.mean(axis=0), [0.6, 0.5], atol=0.002)
+    np.testing.assert_allclose(np.cov(means.T) * 100, np.cov(x, bias=True), atol=0.006)
+
+
 def test_a_bootstrap_without_variation_is_refused():
     with pytest.raises(ValueError, match=r"^the scores do not vary between units: a bootstrap"):
-        bca_interval(np.ones(9), rng=np.random.default_rng(0))
+        percentile_and_bca(np.ones(9), rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"^a bootstrap needs at least 2 units, got 1$"):
         resample_means(np.ones((1, 3)), 5, rng=np.random.default_rng(0), groups=np.zeros(3))
 
