@@ -132,13 +132,15 @@ def _direction(
     known = np.isin(labels, shared)
     ranks, codes = ranks[known], np.searchsorted(shared, labels[known])
     columns = [np.flatnonzero(gallery_labels == label) for label in shared]
-    precision = np.stack([average_precision(ranks[:, where]) for where in columns], axis=1)
+    precision = class_precision(ranks, gallery_labels, shared)
     first = ranks == ranks.min(axis=1, keepdims=True)
     hits = np.stack([first[:, where].sum(axis=1) for where in columns], axis=1)
     hits = hits / first.sum(axis=1, keepdims=True)  # several nearest: the share with the label
     sigmas = class_permutations(len(shared), count, rng=rng)
-    map_score, map_null = _score("mean average precision", precision, codes, sigmas, rng)
-    near_score, near_null = _score("nearest neighbour has the label", hits, codes, sigmas, rng)
+    name = "mean average precision, cosine"
+    map_score, map_null = score_classes(name, precision, codes, sigmas=sigmas, rng=rng)
+    name = "nearest neighbour has the label, cosine"
+    near_score, near_null = score_classes(name, hits, codes, sigmas=sigmas, rng=rng)
     by_class = _class_table(precision, codes)
     chances = [random_average_precision(len(where), ranks.shape[1]) for where in columns]
     return LabelDirection(
@@ -164,14 +166,37 @@ def _class_table(
     return sums / np.bincount(codes, minlength=classes)[:, None]
 
 
-def _score(
+def class_precision(
+    ranks: Float[np.ndarray, "queries gallery"],
+    gallery_labels: Shaped[np.ndarray, " gallery"],
+    classes: Shaped[np.ndarray, " classes"],
+) -> Float[np.ndarray, "queries classes"]:
+    """Return the average precision of every query if each class in turn were the right one."""
+    return np.stack(
+        [average_precision(ranks[:, gallery_labels == label]) for label in classes], axis=1
+    )
+
+
+def score_classes(
     name: str,
     per_query: Float[np.ndarray, "queries classes"],
     codes: Int[np.ndarray, " queries"],
+    *,
     sigmas: Int[np.ndarray, "permutations classes"],
     rng: np.random.Generator,
 ) -> tuple[Score, NullTest]:
-    """Return the mean over queries, and its test against renamed classes."""
+    """Return the mean over queries, and its test against renamed classes.
+
+    Args:
+        name: of the measure, and of the likeness the gallery was ranked by.
+        per_query: score of every query if each class in turn were the right one.
+        codes: the right class of every query; every class has a query.
+        sigmas: permutations of the classes, without the identity.
+        rng: source of the bootstrap over classes.
+
+    Returns:
+        The score with interval, chance and p, and its null.
+    """
     classes = per_query.shape[1]
     table = _class_table(per_query, codes)
     weight = np.bincount(codes, minlength=classes) / len(codes)
@@ -193,7 +218,7 @@ def _score(
         high=high,
         chance=float(weight @ table.mean(axis=1)),
         n=len(own),
-        method=f"{name}, cosine; bootstrap over classes, gallery fixed; p by renaming classes",
+        method=f"{name}; bootstrap over classes, gallery fixed; p by renaming classes",
         p=test.p,
         reason=reason,
     )

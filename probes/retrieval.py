@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, Shaped
 
 from probes.checks import check_paired, check_same_length
 from probes.intervals import bootstrap_interval, mean_interval, share_interval
-from probes.nulls import NullTest, against_null, permutations
+from probes.nulls import NullTest, against_null, class_permutations, permutations
 from probes.ranks import mid_ranks
 from probes.result import Plain, Score, to_plain
 
@@ -30,6 +30,10 @@ class Direction:
     within_class: Mapping[str, NullTest] | None
     """Pairs permuted within class: only what is shared beyond the class is left. None without
     classes."""
+
+    class_level: Mapping[str, NullTest] | None
+    """Classes renamed: only what is shared by whole classes counts, the own partner is left out.
+    No median rank, which is no mean over items. None without two classes of two items."""
 
     ranks: Float[np.ndarray, " items"]
     """Mid-rank of its partner for every query."""
@@ -89,9 +93,9 @@ def retrieve(
         if column is not None:
             check_same_length(x, column, name)
     ranks = mid_ranks(x, y)
-    there = _direction(ranks, rng=rng, classes=classes, groups=groups, count=count)
+    there = retrieve_ranked(ranks, rng=rng, classes=classes, groups=groups, count=count)
     ranks = mid_ranks(y, x)
-    back = _direction(ranks, rng=rng, classes=classes, groups=groups, count=count)
+    back = retrieve_ranked(ranks, rng=rng, classes=classes, groups=groups, count=count)
     return Retrieval(x_to_y=there, y_to_x=back)
 
 
@@ -113,23 +117,38 @@ def chance_levels(gallery: int) -> Mapping[str, float]:
     return found
 
 
-def _direction(
+def retrieve_ranked(
     ranks: Float[np.ndarray, "items items"],
     *,
     rng: np.random.Generator,
-    classes: Shaped[np.ndarray, " items"] | None,
-    groups: Shaped[np.ndarray, " items"] | None,
-    count: int,
+    classes: Shaped[np.ndarray, " items"] | None = None,
+    groups: Shaped[np.ndarray, " items"] | None = None,
+    count: int = PERMUTATIONS,
+    likeness: str = "cosine",
 ) -> Direction:
+    """Score one direction whose gallery was ranked already, by whatever likeness.
+
+    Args:
+        ranks: (mid-)rank of every gallery item for every query; partners on the diagonal.
+        rng: source of all randomness.
+        classes: as in `retrieve`.
+        groups: as in `retrieve`.
+        count: permutations of the pairing, and of the names of the classes.
+        likeness: what the gallery was ranked by, for the method of every score.
+
+    Returns:
+        Scores with intervals (gallery held fixed), chance and nested nulls.
+    """
     n = len(ranks)
     own = np.diag(ranks).astype(np.float64)
     observed = {name: float(value[0]) for name, value in measures(own[None]).items()}
     free = permutations(n, count, rng=rng)
     nulls = _tests(ranks, observed, free, "the pairing")
-    within = None
+    within = by_class = None
     if classes is not None:
         kept = permutations(n, count, rng=rng, within=classes)
         within = _tests(ranks, observed, kept, "the pairing within each class")
+        by_class = _class_tests(ranks, classes, count, rng)
     chance = chance_levels(n)
     scores = {}
     for name, value in observed.items():
@@ -140,10 +159,17 @@ def _direction(
             high=high,
             chance=chance[name],
             n=n,
-            method=f"{name}, cosine, gallery of {n}; {method} interval, gallery fixed",
+            method=f"{name}, {likeness}, gallery of {n}; {method} interval, gallery fixed",
             p=nulls[name].p,
         )
-    return Direction(scores=scores, nulls=nulls, within_class=within, ranks=own, gallery=n)
+    return Direction(
+        scores=scores,
+        nulls=nulls,
+        within_class=within,
+        class_level=by_class,
+        ranks=own,
+        gallery=n,
+    )
 
 
 def _tests(
@@ -164,6 +190,36 @@ def _tests(
         )
         for name, value in observed.items()
     }
+
+
+def _class_tests(
+    ranks: Float[np.ndarray, "items items"],
+    classes: Shaped[np.ndarray, " items"],
+    count: int,
+    rng: np.random.Generator,
+) -> Mapping[str, NullTest] | None:
+    """Let every class of queries look for another class; the unit is the class, not the item.
+
+    The table holds what class a scores if any item of class b is what it looks for. Own partners
+    are left out of the diagonal: two spaces may share single items and no classes.
+    """
+    _, codes, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    large = sizes >= 2  # a class of one item has only the own partner
+    if large.sum() < 2:
+        return None
+    is_own = np.eye(len(ranks), dtype=bool)
+    members = (codes[:, None] == np.flatnonzero(large)).astype(np.float64)
+    pairs = members.T @ (~is_own) @ members
+    weights = sizes[large] / sizes[large].sum()
+    sigmas = class_permutations(len(weights), count, rng=rng)
+    found = {}
+    for name in (*(f"R@{cut}" for cut in CUTS), MRR):
+        each = 1 / ranks if name == MRR else ranks <= int(name.removeprefix("R@"))
+        table = members.T @ np.where(is_own, 0.0, each) @ members / pairs
+        null = table[np.arange(len(weights)), sigmas] @ weights
+        observed = float(weights @ np.diag(table))
+        found[name] = against_null(observed, null, kind="the names of the classes")
+    return found
 
 
 def _interval(

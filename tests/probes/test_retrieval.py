@@ -14,7 +14,7 @@ from probes.label_retrieval import (
     retrieve_labels,
 )
 from probes.ranks import _rank_rows, mid_ranks
-from probes.retrieval import MEDIAN, MRR, chance_levels, measures, retrieve
+from probes.retrieval import MEDIAN, MRR, chance_levels, measures, retrieve, retrieve_ranked
 
 
 def test_ranks_by_hand():
@@ -88,6 +88,7 @@ def test_chance_levels_are_the_means_over_random_ranks():
         assert float(drawn[name].mean()) == pytest.approx(level, rel=0.01)
 
 
+@pytest.mark.slow
 def test_p_is_super_uniform_on_unrelated_modalities():
     rng = np.random.default_rng(0)
     ps = []
@@ -125,6 +126,78 @@ def test_nested_nulls_tell_class_from_instance():
     x, _, labels = class_only(rng)
     own = retrieve(x, x + rng.normal(size=x.shape), rng=rng, classes=labels, count=99)
     assert own.x_to_y.within_class[MRR].p == 0.01
+
+
+def test_the_class_level_null_by_hand():
+    """Three classes of two; every item ranks its class first, the own partner in second place."""
+    ranks = np.full((6, 6), 4.5)
+    for i in range(6):
+        ranks[i, i] = 2.0
+        ranks[i, i ^ 1] = 1.0
+    labels = np.array(["a", "a", "b", "b", "c", "c"])
+    found = retrieve_ranked(ranks, rng=np.random.default_rng(0), classes=labels, count=9)
+    test = found.class_level["R@1"]
+
+    assert found.scores["R@1"].value == 0.0  # the own partner is never first
+    assert test.observed == 1.0  # its companion always is
+    assert test.permutations == 5
+    assert sorted([test.p, test.floor]) == [1 / 6, 1 / 6]
+    # of the five, three keep one class in its place and two none
+    assert test.null_mean == pytest.approx(3 / 5 * 1 / 3)
+    assert set(found.class_level) == {"R@1", "R@5", "R@10", MRR}
+    assert "R@1, cosine, gallery of 6" in found.scores["R@1"].method
+
+
+def test_classes_of_one_item_say_nothing_about_classes():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 12, 3))
+    alone = retrieve(x, y, rng=rng, classes=np.arange(12), count=9).x_to_y
+    two = retrieve(x, y, rng=rng, classes=np.minimum(np.arange(12), 8) // 4, count=9).x_to_y
+
+    assert alone.class_level is None
+    assert alone.within_class[MRR].p == 1.0  # nothing could change places
+    assert two.class_level[MRR].permutations == 5
+    assert retrieve(x, y, rng=rng, count=9).x_to_y.class_level is None
+
+
+def test_sharing_single_items_is_no_sharing_of_classes():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 6))
+    y = x + 0.3 * rng.normal(size=x.shape)
+    any_labels = rng.permutation(np.arange(90) % 6)
+    found = retrieve(x, y, rng=rng, classes=any_labels, count=99).x_to_y
+
+    assert found.nulls[MRR].p == 0.01
+    assert found.within_class[MRR].p == 0.01
+    assert found.class_level[MRR].p > 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shares", ["nothing", "single items", "classes"])
+def test_each_null_is_uniform_where_nothing_of_its_kind_is_shared(shares):
+    """Global, within class, class level: which of them finds something says what is shared."""
+    rng = np.random.default_rng(0)
+    ps = []
+    for _ in range(200):
+        labels = rng.permutation(np.arange(48) % 6)
+        x = rng.normal(size=(48, 5))
+        y = rng.normal(size=(48, 5))
+        if shares == "single items":
+            y = x + 0.5 * y
+        if shares == "classes":
+            centres = 2 * rng.normal(size=(6, 5))
+            x, y = centres[labels] + x, centres[labels] + y
+        found = retrieve(x, y, rng=rng, classes=labels, count=99).x_to_y
+        ps.append([found.nulls[MRR].p, found.within_class[MRR].p, found.class_level[MRR].p])
+
+    silent = {"nothing": (0, 1, 2), "single items": (2,), "classes": (1,)}[shares]
+    for place, column in enumerate(np.array(ps).T):
+        if place in silent:
+            # p has steps of 1/100, which are spread to make it continuous
+            spread = column - rng.uniform(0, 0.01, size=200)
+            assert kstest(spread, "uniform").pvalue > 0.01
+        else:
+            assert np.mean(column <= 0.05) > 0.95
 
 
 def test_groups_widen_the_interval():
