@@ -1,0 +1,308 @@
+"""Ridge regression at every penalty from one decomposition, and the screen of layers by it.
+
+With n centred items X = U S Vᵀ and targets Y the ridge fit at λ is
+
+    W = (XᵀX + nλI)⁻¹ XᵀY = V diag(s / (s² + nλ)) Uᵀ Y
+
+so that U, S, V serve all λ. What the fit would have said about item i, had it not been fitted on
+it, needs no second fit: its residual is (yᵢ − ŷᵢ) / (1 − hᵢ), with hᵢ the leverage of the item.
+Both parts of that quotient vanish when a small λ lets the fit pass through all items, therefore
+they are summed from what λ leaves over, nλ / (s² + nλ), and never taken as differences.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from probes.checks import check_finite, check_same_length, number_labels
+from probes.result import Plain, to_plain
+from probes.splits import Splits
+from probes.standardise import Standardiser
+
+RIDGE_PENALTIES = tuple(10.0**power for power in range(-6, 5))
+NEGLIGIBLE = 1e-12  # share of the largest s² below which a direction is rounding
+
+ChosenBy = Literal["leave-one-out on train", "val"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeFit:
+    """One decomposition of the fitted items; any penalty comes afterwards."""
+
+    mean: Float[np.ndarray, " dim"]
+    target_mean: Float[np.ndarray, " targets"]
+    axes: Float[np.ndarray, "dim rank"]
+    """V: the directions in which the items differ."""
+
+    energy: Float[np.ndarray, " rank"]
+    """s²: sum of squares along each axis."""
+
+    scores: Float[np.ndarray, "items rank"]
+    """U: where the items lie on the axes, each column of length 1."""
+
+    loads: Float[np.ndarray, "rank targets"]
+    """UᵀY, the targets centred."""
+
+    outside: Float[np.ndarray, "items targets"]
+    """The part of the centred targets that no penalty can reach."""
+
+    free: Float[np.ndarray, " items"]
+    """1 − leverage without any penalty."""
+
+    def weights(self, penalty: float) -> Float[np.ndarray, "dim targets"]:
+        """Return W at one λ."""
+        shrink = np.sqrt(self.energy) / (self.energy + len(self.scores) * penalty)
+        return self.axes @ (shrink[:, None] * self.loads)
+
+    def predict(
+        self, x: Float[np.ndarray, "items dim"], penalty: float
+    ) -> Float[np.ndarray, "items targets"]:
+        """Return the fit's word about any items."""
+        return (x - self.mean) @ self.weights(penalty) + self.target_mean
+
+    def leave_one_out(
+        self, penalty: float
+    ) -> tuple[Float[np.ndarray, "items targets"], Float[np.ndarray, "items targets"]]:
+        """Return predictions and residuals of every fitted item by the fit without it.
+
+        They equal those of n fits to n − 1 items, each with its own intercept and with the same
+        nλ (a penalty of λ·n/(n − 1) in terms of its own items).
+
+        Raises:
+            ValueError: if an item lies alone in a direction and λ is 0: nothing tells what the
+                others would say.
+        """
+        left = len(self.scores) * penalty / (self.energy + len(self.scores) * penalty)
+        residual = self.outside + self.scores @ (left[:, None] * self.loads)
+        slack = self.free + (self.scores**2) @ left
+        if slack.min() <= 0:
+            raise ValueError(
+                f"item {int(slack.argmin())} is reproduced whatever the others are: "
+                "leaving it out needs a larger penalty"
+            )
+        without = residual / slack[:, None]
+        fitted = self.target_mean + self.outside + self.scores @ self.loads
+        return fitted - without, without
+
+
+def fit_ridge(
+    x: Float[np.ndarray, "items dim"], y: Float[np.ndarray, "labelled targets"]
+) -> RidgeFit:
+    """Decompose the items once, for ridge fits at any penalty. The intercept is not penalised.
+
+    Args:
+        x: features; a penalty means the same at every layer if their scale does.
+        y: what is to be predicted: numbers, or classes as `one_hot`.
+
+    Returns:
+        What all fits have in common.
+
+    Raises:
+        ValueError: if a number is not finite, or the items are all the same.
+    """
+    check_finite(x)
+    check_finite(y, "y")
+    check_same_length(x, y, "targets")
+    items, dim = x.shape
+    mean, target_mean = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
+    centred, targets = x - mean, y - target_mean
+    if dim < items:
+        energy, axes = np.linalg.eigh(centred.T @ centred)
+        kept = energy > NEGLIGIBLE * energy[-1]
+        energy, axes = energy[kept], axes[:, kept]
+        scores = centred @ (axes / np.sqrt(energy))
+    else:
+        energy, scores = np.linalg.eigh(centred @ centred.T)
+        kept = energy > NEGLIGIBLE * energy[-1]
+        energy, scores = energy[kept], scores[:, kept]
+        axes = centred.T @ (scores / np.sqrt(energy))
+    if not len(energy):
+        raise ValueError(f"all {items} items are the same: there is nothing to read from them")
+    loads = scores.T @ targets
+    saturated = len(energy) == items - 1  # then nothing is outside, but for rounding
+    outside = np.zeros_like(targets) if saturated else targets - scores @ loads
+    free = 1 - 1 / items - np.sum(scores**2, axis=1)
+    return RidgeFit(
+        mean=mean,
+        target_mean=target_mean,
+        axes=axes,
+        energy=energy,
+        scores=scores,
+        loads=loads,
+        outside=outside,
+        free=np.zeros(items) if saturated else free.clip(min=0),
+    )
+
+
+def one_hot(codes: Int[np.ndarray, " items"], classes: int) -> Float[np.ndarray, "items classes"]:
+    """Return 1 in the column of every item's class and 0 elsewhere."""
+    return np.eye(classes)[codes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeRow:
+    """What ridge regression reads from one layer at every penalty: a screen, not a probe.
+
+    Least squares on class columns is not the linear probe. Use it to rank layers before fitting
+    those that matter, and say "ridge screen" where its numbers are shown.
+    """
+
+    tap: str
+    penalties: tuple[float, ...]
+    leave_one_out: tuple[float, ...]
+    """Score on train at every λ, each item by the fit without it."""
+
+    val: tuple[float, ...]
+    """Score on val at every λ, fitted on train."""
+
+    penalty: float | None
+    """The λ chosen, the largest among equals; None if the layer could not be screened."""
+
+    score: float | None
+    """What layers are ranked by: the best of `leave_one_out`, or of `val` if there are groups."""
+
+    reason: str = ""
+    """Why the layer could not be screened."""
+
+    def to_json(self) -> Plain:
+        """Return the row as plain JSON."""
+        return to_plain(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RidgeScreen:
+    """All layers, ranked without a look at test."""
+
+    measure: str
+    """What the scores are: accuracy for classes, R² for numbers."""
+
+    chosen_by: ChosenBy
+    """Leaving one item out tells nothing where others of its group stay; then val decides."""
+
+    rows: tuple[RidgeRow, ...]
+    """In the order given."""
+
+    ranking: tuple[str, ...]
+    """Taps, the best first, the lower layer among equals."""
+
+    def to_json(self) -> Plain:
+        """Return the screen as plain JSON."""
+        return to_plain(self)
+
+
+def ridge_screen(
+    layers: Mapping[str, np.ndarray],
+    labels: Shaped[np.ndarray, " labelled"],
+    splits: Splits,
+    *,
+    penalties: Sequence[float] = RIDGE_PENALTIES,
+) -> RidgeScreen:
+    """Rank layers by how well ridge regression on class columns tells the classes.
+
+    Args:
+        layers: embeddings (items, dim) by tap id, the first layer first.
+        labels: one an item.
+        splits: rows of each part; test is not used.
+        penalties: candidates for λ, in units of the layer's mean square.
+
+    Returns:
+        Accuracies at every layer and penalty, and the ranking.
+
+    Raises:
+        ValueError: if there is no layer, a penalty is not positive, labels do not fit or train
+            has one class only.
+    """
+    codes, names = number_labels(labels)
+    if len(np.unique(codes[splits.train])) < 2:
+        raise ValueError("the train split has items of one class only: there is nothing to learn")
+    return screen_targets(layers, one_hot(codes, len(names)), splits, penalties=penalties)
+
+
+def screen_targets(
+    layers: Mapping[str, np.ndarray],
+    y: Float[np.ndarray, "labelled targets"],
+    splits: Splits,
+    *,
+    penalties: Sequence[float] = RIDGE_PENALTIES,
+) -> RidgeScreen:
+    """Rank layers by ridge regression: accuracy for several columns, R² for a single one.
+
+    Args:
+        layers: embeddings (items, dim) by tap id.
+        y: class columns, or one column of numbers.
+        splits: rows of each part; test is not used.
+        penalties: candidates for λ.
+
+    Returns:
+        The screen.
+
+    Raises:
+        ValueError: if there is no layer, or a penalty is not positive, or lengths differ.
+    """
+    if not layers:
+        raise ValueError("no layer to screen")
+    tried = np.array(sorted(set(penalties), reverse=True))
+    if not (len(tried) and (tried > 0).all()):
+        raise ValueError(f"the penalties must be positive, got {tried.tolist()}")
+    for x in layers.values():
+        check_same_length(x, y, "labels")
+    chosen_by: ChosenBy = "leave-one-out on train" if splits.groups is None else "val"
+    rows = tuple(_row(tap, x, y, splits, tried) for tap, x in layers.items())
+    screened = [row for row in rows if row.score is not None]
+    ranked = sorted(screened, key=lambda row: -(row.score or 0.0))  # stable: lower layers first
+    return RidgeScreen(
+        measure="accuracy" if y.shape[1] > 1 else "R2",
+        chosen_by=chosen_by,
+        rows=rows,
+        ranking=tuple(row.tap for row in ranked),
+    )
+
+
+def _row(
+    tap: str,
+    x: Float[np.ndarray, "items dim"],
+    y: Float[np.ndarray, "items targets"],
+    splits: Splits,
+    tried: Float[np.ndarray, " penalties"],
+) -> RidgeRow:
+    try:
+        scaler = Standardiser.of(x[splits.train])
+    except ValueError as error:
+        return RidgeRow(
+            tap=tap,
+            penalties=(),
+            leave_one_out=(),
+            val=(),
+            penalty=None,
+            score=None,
+            reason=str(error),
+        )
+    fit = fit_ridge(scaler(x[splits.train]), y[splits.train])
+    on_val, truth = scaler(x[splits.val]), y[splits.val]
+    left_out = tuple(
+        score_of(fit.leave_one_out(penalty)[0], y[splits.train]) for penalty in tried.tolist()
+    )
+    val = tuple(score_of(fit.predict(on_val, penalty), truth) for penalty in tried.tolist())
+    deciding = left_out if splits.groups is None else val
+    best = int(np.argmax(deciding))
+    return RidgeRow(
+        tap=tap,
+        penalties=tuple(tried.tolist()),
+        leave_one_out=left_out,
+        val=val,
+        penalty=float(tried[best]),
+        score=deciding[best],
+    )
+
+
+def score_of(
+    predicted: Float[np.ndarray, "items targets"], truth: Float[np.ndarray, "items targets"]
+) -> float:
+    """Return the accuracy for class columns, R² for one column of numbers (0 if they are equal)."""
+    if truth.shape[1] > 1:
+        return float((predicted.argmax(axis=1) == truth.argmax(axis=1)).mean())
+    total = float(np.sum((truth - truth.mean(axis=0)) ** 2))
+    return 1 - float(np.sum((truth - predicted) ** 2)) / total if total > 0 else 0.0
