@@ -27,19 +27,43 @@ def mid_ranks(
     Raises:
         ValueError: if dims differ, or a row is not finite or has length 0.
     """
+    left, right = _directions(queries, gallery)
+    ranks = np.empty((len(left), len(right)), dtype=np.float32)
+    step = max(1, CHUNK // len(right))
+    for start in range(0, len(left), step):
+        ranks[start : start + step] = rank_likeness(left[start : start + step] @ right.T)
+    return ranks
+
+
+def cosines(
+    queries: Float[np.ndarray, "queries dim_q"], gallery: Float[np.ndarray, "gallery dim_g"]
+) -> Float[np.ndarray, "queries gallery"]:
+    """Return the cosine of every query with every gallery item, in double precision.
+
+    Raises:
+        ValueError: as `mid_ranks`.
+    """
+    left, right = _directions(queries, gallery)
+    return left @ right.T
+
+
+def rank_likeness(
+    likeness: Float[np.ndarray, "queries gallery"],
+) -> Float[np.ndarray, "queries gallery"]:
+    """Rank the columns of every row, the most alike first, equal ones at their mean rank."""
+    return _rank_rows(-np.round(likeness, DECIMALS))
+
+
+def _directions(
+    queries: Float[np.ndarray, "queries dim_q"], gallery: Float[np.ndarray, "gallery dim_g"]
+) -> tuple[Float[np.ndarray, "queries dim_q"], Float[np.ndarray, "gallery dim_g"]]:
     if queries.shape[1] != gallery.shape[1]:
         raise ValueError(
             f"queries have {queries.shape[1]} channels and the gallery has {gallery.shape[1]}: "
             "only embeddings of one space have cosines"
         )
     left = unit_rows(queries.astype(np.float64), "queries")
-    right = unit_rows(gallery.astype(np.float64), "gallery")
-    ranks = np.empty((len(left), len(right)), dtype=np.float32)
-    step = max(1, CHUNK // len(right))
-    for start in range(0, len(left), step):
-        cosines = np.round(left[start : start + step] @ right.T, DECIMALS)
-        ranks[start : start + step] = _rank_rows(-cosines)
-    return ranks
+    return left, unit_rows(gallery.astype(np.float64), "gallery")
 
 
 def _rank_rows(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
