@@ -43,6 +43,8 @@ def test_everybody_found_equally_often_has_no_skewness():
     assert found.skewness.reason.startswith("every item is found equally often: a constant has no")
     assert found.robin_hood.value == found.anti_hubs.value == 0.0
     whole = hubness(np.eye(4), np.eye(4), rng=np.random.default_rng(0), k=4)
+    assert whole.anti_hubs.low is None
+    assert whole.anti_hubs.reason.startswith("no interval: leaving out a tenth of the queries ch")
     assert (whole.robin_hood.chance, whole.anti_hubs.chance) == (0.0, 0.0)
 
 
@@ -65,7 +67,7 @@ def test_order_and_joint_rotation_do_not_matter_but_a_shift_does():
     ("dim", "expected", "within"), [(3, 0.02, 0.08), (50, 0.35, 0.1), (768, 0.2, 0.1)]
 )
 def test_skewness_of_a_uniform_sphere(dim, expected, within):
-    """2,000 points, k = 10, within one set: about 0.02, 0.35 and 0.20."""
+    """2,000 points, k = 10, within one set: 0.02 in 3 dimensions, 0.35 in 50."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2000, dim))
     found = hubness(x, x, rng=rng, itself=np.arange(2000))
@@ -114,9 +116,9 @@ def hub_world(rng, items=120, dim=16):
 def test_hubs_are_of_one_direction_and_csls_finds_them_less_often():
     rng = np.random.default_rng(0)
     x, y = hub_world(rng)
-    there, back = hubness(x, y, rng=rng), hubness(y, x, rng=rng)
+    there, back = hubness(x, y, rng=rng, k=2), hubness(y, x, rng=rng, k=2)
     ranks = csls(x, y).ranks()
-    counts = (ranks <= 10).sum(axis=0)
+    counts = (ranks <= 2).sum(axis=0)
     plain = retrieve(x, y, rng=rng, count=19).x_to_y.scores["R@1"]
     scaled = retrieve_ranked(ranks, rng=rng, count=19, likeness=csls(x, y).likeness)
 
