@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from probes.checks import check_same_length, number_labels
-from probes.linear import REPORT_TOLERANCE, Standardiser
+from probes.linear import REPORT_TOLERANCE
 from probes.logistic import fit_logistic
 from probes.splits import Splits
+from probes.standardise import Standardiser
 
 
 @dataclass(frozen=True, kw_only=True)
