@@ -10,7 +10,7 @@ Both parts of that quotient vanish when a small λ lets the fit pass through all
 they are summed from what λ leaves over, nλ / (s² + nλ), and never taken as differences.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from probes.checks import check_finite, check_same_length, number_labels
+from probes.penalties import largest_first
 from probes.result import Plain, to_plain
 from probes.splits import Splits
 from probes.standardise import Standardiser
@@ -46,6 +47,7 @@ class RidgeFit:
     loads: Float[np.ndarray, "rank targets"]
     """UᵀY, the targets centred."""
 
+    targets: Float[np.ndarray, "items targets"]
     outside: Float[np.ndarray, "items targets"]
     """The part of the centred targets that no penalty can reach."""
 
@@ -64,28 +66,28 @@ class RidgeFit:
         return (x - self.mean) @ self.weights(penalty) + self.target_mean
 
     def leave_one_out(
-        self, penalty: float
-    ) -> tuple[Float[np.ndarray, "items targets"], Float[np.ndarray, "items targets"]]:
-        """Return predictions and residuals of every fitted item by the fit without it.
+        self, penalties: Sequence[float]
+    ) -> Iterator[Float[np.ndarray, "items targets"]]:
+        """Yield, for one λ after the other, what the fit without it says about every fitted item.
 
-        They equal those of n fits to n − 1 items, each with its own intercept and with the same
+        The same would come of n fits to n − 1 items, each with its own intercept and with the same
         nλ (a penalty of λ·n/(n − 1) in terms of its own items).
 
         Raises:
             ValueError: if an item lies alone in a direction and λ is 0: nothing tells what the
                 others would say.
         """
-        left = len(self.scores) * penalty / (self.energy + len(self.scores) * penalty)
-        residual = self.outside + self.scores @ (left[:, None] * self.loads)
-        slack = self.free + (self.scores**2) @ left
-        if slack.min() <= 0:
-            raise ValueError(
-                f"item {int(slack.argmin())} is reproduced whatever the others are: "
-                "leaving it out needs a larger penalty"
-            )
-        without = residual / slack[:, None]
-        fitted = self.target_mean + self.outside + self.scores @ self.loads
-        return fitted - without, without
+        burden = len(self.scores) * np.array(penalties)
+        left = burden / (self.energy[:, None] + burden)
+        slack = self.free[:, None] + np.square(self.scores) @ left
+        for place in range(len(penalties)):
+            if slack[:, place].min() <= 0:
+                raise ValueError(
+                    f"item {int(slack[:, place].argmin())} is reproduced whatever the others are: "
+                    "leaving it out needs a larger penalty"
+                )
+            residual = self.outside + self.scores @ (left[:, place, None] * self.loads)
+            yield self.targets - residual / slack[:, place, None]
 
 
 def fit_ridge(
@@ -124,7 +126,7 @@ def fit_ridge(
     loads = scores.T @ targets
     saturated = len(energy) == items - 1  # then nothing is outside, but for rounding
     outside = np.zeros_like(targets) if saturated else targets - scores @ loads
-    free = 1 - 1 / items - np.sum(scores**2, axis=1)
+    free = 1 - 1 / items - np.einsum("ij,ij->i", scores, scores)
     return RidgeFit(
         mean=mean,
         target_mean=target_mean,
@@ -132,6 +134,7 @@ def fit_ridge(
         energy=energy,
         scores=scores,
         loads=loads,
+        targets=y.astype(np.float64),
         outside=outside,
         free=np.zeros(items) if saturated else free.clip(min=0),
     )
@@ -244,9 +247,7 @@ def screen_targets(
     """
     if not layers:
         raise ValueError("no layer to screen")
-    tried = np.array(sorted(set(penalties), reverse=True))
-    if not (len(tried) and (tried > 0).all()):
-        raise ValueError(f"the penalties must be positive, got {tried.tolist()}")
+    tried = largest_first(penalties)
     for x in layers.values():
         check_same_length(x, y, "labels")
     chosen_by: ChosenBy = "leave-one-out on train" if splits.groups is None else "val"
@@ -266,7 +267,7 @@ def _row(
     x: Float[np.ndarray, "items dim"],
     y: Float[np.ndarray, "items targets"],
     splits: Splits,
-    tried: Float[np.ndarray, " penalties"],
+    tried: list[float],
 ) -> RidgeRow:
     try:
         scaler = Standardiser.of(x[splits.train])
@@ -282,18 +283,16 @@ def _row(
         )
     fit = fit_ridge(scaler(x[splits.train]), y[splits.train])
     on_val, truth = scaler(x[splits.val]), y[splits.val]
-    left_out = tuple(
-        score_of(fit.leave_one_out(penalty)[0], y[splits.train]) for penalty in tried.tolist()
-    )
-    val = tuple(score_of(fit.predict(on_val, penalty), truth) for penalty in tried.tolist())
+    left_out = tuple(score_of(word, fit.targets) for word in fit.leave_one_out(tried))
+    val = tuple(score_of(fit.predict(on_val, penalty), truth) for penalty in tried)
     deciding = left_out if splits.groups is None else val
     best = int(np.argmax(deciding))
     return RidgeRow(
         tap=tap,
-        penalties=tuple(tried.tolist()),
+        penalties=tuple(tried),
         leave_one_out=left_out,
         val=val,
-        penalty=float(tried[best]),
+        penalty=tried[best],
         score=deciding[best],
     )
 

@@ -29,8 +29,9 @@ class Standardiser:
         check_finite(x)
         wide = x.astype(np.float64)
         mean = wide.mean(axis=0)
-        rms = float(np.sqrt(np.mean((wide - mean) ** 2)))
-        if rms <= 1e-12 * float(np.abs(wide).max()):
+        centred = (wide - mean).ravel()
+        rms = float(np.sqrt(centred @ centred / centred.size))
+        if rms <= 1e-12 * max(float(wide.max()), -float(wide.min())):
             raise ValueError(
                 f"all {len(x)} items have the same embedding: there is nothing to read from it"
             )
