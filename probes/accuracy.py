@@ -1,6 +1,7 @@
 """Scores of a classifier on the items it is reported on."""
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -80,3 +81,40 @@ def balanced_accuracy(
         n=len(truth),
         method="balanced accuracy; normal interval with Agresti-Coull shares; chance: 1/classes",
     )
+
+
+def recall_by_class(
+    predicted: Int[np.ndarray, " items"],
+    truth: Int[np.ndarray, " items"],
+    names: Sequence[str],
+    *,
+    groups: Shaped[np.ndarray, " items"] | None = None,
+    rng: np.random.Generator | None = None,
+) -> dict[str, Score]:
+    """Return, class by class, the share of its items that are told to be of it.
+
+    Args:
+        predicted: class of every item, as told by the probe.
+        truth: its class.
+        names: of the classes, by number.
+        groups: items of a group are not independent; the intervals are then cluster bootstraps.
+        rng: needed with groups.
+
+    Returns:
+        A score for every class that has items; chance is 1 / classes, the recall of a blind guess.
+    """
+    scores = {}
+    for code in np.unique(truth).tolist():
+        of_class = truth == code
+        right = predicted[of_class] == code
+        within = None if groups is None else groups[of_class]
+        low, high, method = share_interval(right, groups=within, rng=rng)
+        scores[names[code]] = Score(
+            value=float(right.mean()),
+            low=low,
+            high=high,
+            chance=1 / len(names),
+            n=len(right),
+            method=f"recall; {method} interval; chance: 1/classes",
+        )
+    return scores

@@ -1,14 +1,15 @@
 """The linear probe: what a linear classifier can read from frozen embeddings."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from probes.accuracy import accuracy, balanced_accuracy
+from probes.accuracy import accuracy, balanced_accuracy, recall_by_class
 from probes.checks import check_finite, check_same_length, number_labels
-from probes.logistic import LogisticFit, fit_logistic
+from probes.logistic import LogisticFit, LogisticProblem
+from probes.penalties import largest_first, quarter_decades
 from probes.result import Plain, Score, to_plain
 from probes.splits import Splits
 from probes.standardise import Standardiser
@@ -26,6 +27,9 @@ class LinearResult:
     """On test, after a last fit on train and val with the λ that was best on val."""
 
     balanced_accuracy: Score
+    recall: Mapping[str, Score]
+    """Share of right answers within each class that test has items of."""
+
     negative_log_likelihood: float
     """Mean on test, in nats; ln C is what a blind guess among C equal classes gives."""
 
@@ -33,6 +37,8 @@ class LinearResult:
     """The λ chosen on val."""
 
     penalties: tuple[float, ...]
+    """Everything tried: the decades, then quarters of a decade around the best of them."""
+
     val_accuracy: tuple[float, ...]
     """On val, for every λ, fitted on train."""
 
@@ -57,6 +63,7 @@ def linear_probe(
     *,
     penalties: Sequence[float] = PENALTIES,
     rng: np.random.Generator | None = None,
+    device: str = "cpu",
 ) -> LinearResult:
     """Fit all penalties on train, choose on val, fit again on both, report on test.
 
@@ -64,8 +71,10 @@ def linear_probe(
         x: embeddings of one layer.
         labels: one a row.
         splits: rows of each part.
-        penalties: candidates for λ; the largest wins among equals.
+        penalties: candidates for λ; quarters of a decade are tried around the best of them. The
+            largest wins among equals.
         rng: needed if the splits have groups.
+        device: where torch computes, as in "cuda".
 
     Returns:
         Scores, everything that was tried, and certificates of convergence.
@@ -78,46 +87,92 @@ def linear_probe(
     codes, names = number_labels(labels)
     if len(np.unique(codes[splits.train])) < 2:
         raise ValueError("the train split has items of one class only: there is nothing to learn")
-    tried = np.array(sorted(set(penalties), reverse=True))
-    scaler, sweep = _fit(x, codes, splits.train, tried, classes=len(names))
-    on_val = [
-        _share_right(sweep.logits(scaler(x[splits.val]), place), codes[splits.val])
-        for place in range(len(tried))
-    ]
-    best = int(np.argmax(on_val))
+    tried = largest_first(penalties)
+    sweep = _Sweep.of(x, codes, splits, classes=len(names), device=device)
+    sweep = sweep.extended(tried)
+    sweep = sweep.extended(quarter_decades(tried, sweep.penalties[sweep.best]))
 
-    rows = splits.fit_and_val
-    chosen = tried[best : best + 1]
-    scaler, final = _fit(x, codes, rows, chosen, classes=len(names), tolerance=REPORT_TOLERANCE)
+    rows, best = splits.fit_and_val, sweep.best
+    scaler = Standardiser.of(x[rows])
+    final = LogisticProblem.of(scaler(x[rows]), codes[rows], classes=len(names), device=device).fit(
+        np.array([sweep.penalties[best]]),
+        tolerance=REPORT_TOLERANCE,
+        start=sweep.start_for(scaler),
+    )
     logits, truth = final.logits(scaler(x[splits.test]), 0), codes[splits.test]
     predicted = logits.argmax(axis=1)
     return LinearResult(
         accuracy=accuracy(predicted, truth, fitted=codes[rows], groups=splits.test_groups, rng=rng),
         balanced_accuracy=balanced_accuracy(predicted, truth),
+        recall=recall_by_class(predicted, truth, names, groups=splits.test_groups, rng=rng),
         negative_log_likelihood=_log_loss(logits, truth),
-        penalty=float(chosen[0]),
-        penalties=tuple(tried.tolist()),
-        val_accuracy=tuple(on_val),
-        gradient_norm=tuple(sweep.gradient_norm.tolist()),
+        penalty=sweep.penalties[best],
+        penalties=sweep.penalties,
+        val_accuracy=sweep.val_accuracy,
+        gradient_norm=tuple(float(norm) for fit in sweep.fits for norm in fit.gradient_norm),
         final_gradient_norm=float(final.gradient_norm[0]),
-        converged=bool(sweep.converged.all() and final.converged.all()),
+        converged=bool(all(fit.converged.all() for fit in sweep.fits) and final.converged.all()),
     )
 
 
-def _fit(
-    x: Float[np.ndarray, "items dim"],
-    codes: Int[np.ndarray, " items"],
-    rows: Int[np.ndarray, " rows"],
-    penalties: Float[np.ndarray, " penalties"],
-    *,
-    classes: int,
-    tolerance: float = SWEEP_TOLERANCE,
-) -> tuple[Standardiser, LogisticFit]:
-    scaler = Standardiser.of(x[rows])
-    fit = fit_logistic(
-        scaler(x[rows]), codes[rows], penalties, classes=classes, tolerance=tolerance
-    )
-    return scaler, fit
+@dataclass(frozen=True)
+class _Sweep:
+    """What has been tried so far, fitted on train and scored on val."""
+
+    scaler: Standardiser
+    problem: LogisticProblem
+    on_val: Float[np.ndarray, "val dim"]
+    truth: Int[np.ndarray, " val"]
+    penalties: tuple[float, ...] = ()
+    val_accuracy: tuple[float, ...] = ()
+    fits: tuple[LogisticFit, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        x: Float[np.ndarray, "items dim"],
+        codes: Int[np.ndarray, " items"],
+        splits: Splits,
+        *,
+        classes: int,
+        device: str,
+    ) -> "_Sweep":
+        scaler = Standardiser.of(x[splits.train])
+        problem = LogisticProblem.of(
+            scaler(x[splits.train]), codes[splits.train], classes=classes, device=device
+        )
+        return cls(scaler, problem, scaler(x[splits.val]), codes[splits.val])
+
+    def extended(self, penalties: Sequence[float]) -> "_Sweep":
+        """Return the sweep with more penalties, each started at its nearest neighbour."""
+        if not penalties:
+            return self
+        start = None
+        if self.fits:
+            distance = np.abs(np.subtract.outer(np.log(penalties), np.log(self.penalties)))
+            start = LogisticFit.joined(self.fits).pick(distance.argmin(axis=1).tolist())
+        fit = self.problem.fit(np.array(penalties), tolerance=SWEEP_TOLERANCE, start=start)
+        scores = (
+            _share_right(fit.logits(self.on_val, i), self.truth) for i in range(len(penalties))
+        )
+        return replace(
+            self,
+            penalties=(*self.penalties, *penalties),
+            val_accuracy=(*self.val_accuracy, *scores),
+            fits=(*self.fits, fit),
+        )
+
+    @property
+    def best(self) -> int:
+        """Place of the penalty that is best on val, the largest among equals."""
+        places = range(len(self.penalties))
+        return max(places, key=lambda place: (self.val_accuracy[place], self.penalties[place]))
+
+    def start_for(self, scaler: Standardiser) -> LogisticFit:
+        """Return the best fit in the channels of another scaler."""
+        shift = (scaler.mean - self.scaler.mean) / self.scaler.rms
+        chosen = LogisticFit.joined(self.fits).pick([self.best])
+        return chosen.moved(shift, scaler.rms / self.scaler.rms)
 
 
 def _share_right(

@@ -57,8 +57,14 @@ class LogisticFit:
         chosen = {name: getattr(self, name)[list(places)] for name in self.__dataclass_fields__}
         return LogisticFit(**chosen)
 
+    @classmethod
+    def joined(cls, fits: Sequence["LogisticFit"]) -> "LogisticFit":
+        """Return the fits of several runs as those of one."""
+        names = cls.__dataclass_fields__
+        return cls(**{name: np.concatenate([getattr(f, name) for f in fits]) for name in names})
+
     def moved(self, shift: Float[np.ndarray, " dim"], scale: float) -> "LogisticFit":
-        """Return weights that give the same scores for items (x − shift) / scale.
+        """Return weights that say of (x − shift) / scale what these say of x.
 
         Objective and certificate are those of the old place; this is for starting a fit.
         """

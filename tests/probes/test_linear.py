@@ -5,13 +5,14 @@ import pytest
 import torch
 from scipy.stats import ortho_group
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from probes import logistic
-from probes.accuracy import accuracy, balanced_accuracy
-from probes.linear import PENALTIES, Standardiser, linear_probe
-from probes.logistic import LogisticProblem, fit_logistic
+from probes.accuracy import accuracy, balanced_accuracy, recall_by_class
+from probes.linear import PENALTIES, linear_probe
+from probes.logistic import LogisticFit, LogisticProblem, fit_logistic
 from probes.splits import Splits
+from probes.standardise import Standardiser
 
 
 def problem(items, dim, classes, *, seed=0, flip=0.15, power=-0.75):
@@ -106,6 +107,58 @@ def test_one_channel_of_two_values_has_a_closed_form():
     np.testing.assert_allclose(logits[:, 1] - logits[:, 0], np.log([10 / 40, 30 / 20]), atol=1e-6)
 
 
+def test_single_precision_ends_where_double_does():
+    """A loose tolerance is kept in double precision too, and a tight one is reached at all."""
+    x, codes = problem(400, 20, 4)
+    penalties = np.array([1e-5, 1e-2])
+    loose = fit_logistic(x, codes, penalties, classes=4, tolerance=1e-4)
+    tight = fit_logistic(x, codes, penalties, classes=4, tolerance=1e-10)
+
+    for fit, tolerance in ((loose, 1e-4), (tight, 1e-10)):
+        for i, penalty in enumerate(penalties):
+            _, slope, slope_b = objective(x, codes, fit.weights[i], fit.intercepts[i], penalty)
+            assert max(np.abs(slope).max(), np.abs(slope_b).max()) <= tolerance
+    assert (loose.objective >= tight.objective).all()
+    np.testing.assert_allclose(loose.objective, tight.objective, rtol=1e-4)
+
+
+def test_a_start_at_the_end_needs_no_step_and_one_nearby_needs_few():
+    x, codes = problem(300, 20, 3)
+    problem_ = LogisticProblem.of(x, codes, classes=3)
+    cold = problem_.fit(np.array([1e-2, 1e-3]), tolerance=1e-5)
+    again = problem_.fit(np.array([1e-2]), tolerance=1e-5, start=cold.pick([0]))
+    near = problem_.fit(np.array([2e-3]), tolerance=1e-5, start=cold.pick([1]))
+    alone = problem_.fit(np.array([2e-3]), tolerance=1e-5)
+
+    assert again.iterations.tolist() == [0]
+    assert near.iterations[0] < alone.iterations[0]
+    np.testing.assert_allclose(near.weights, alone.weights, atol=1e-2)
+
+
+def test_fits_can_be_picked_joined_and_moved():
+    x, codes = problem(100, 4, 3)
+    fit = fit_logistic(x, codes, np.array([1.0, 0.1]), classes=3)
+    both = LogisticFit.joined([fit.pick([1]), fit.pick([0, 0])])
+    shift, scale = np.array([1.0, -2.0, 0.5, 3.0]), 0.25
+
+    np.testing.assert_array_equal(both.weights, fit.weights[[1, 0, 0]])
+    np.testing.assert_array_equal(both.objective, fit.objective[[1, 0, 0]])
+    np.testing.assert_allclose(
+        fit.moved(shift, scale).logits((x - shift) / scale, 1), fit.logits(x, 1), atol=1e-12
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_gives_the_same():
+    x, codes = problem(500, 30, 5)
+    penalties = np.array([1e-4, 1e-1])
+    one = fit_logistic(x, codes, penalties, classes=5)
+    two = fit_logistic(x, codes, penalties, classes=5, device="cuda")
+
+    assert two.converged.all()
+    np.testing.assert_allclose(two.objective, one.objective, rtol=1e-6)
+
+
 def test_what_has_not_converged_says_so():
     x, codes = problem(300, 30, 5)
     problem_ = LogisticProblem.of(x, codes, classes=5)
@@ -155,6 +208,49 @@ def test_the_penalty_is_chosen_on_val_and_the_scale_learnt_without_test():
     assert one.penalty == two.penalty
     assert one.val_accuracy == two.val_accuracy
     assert one.gradient_norm == two.gradient_norm
+
+
+def test_around_the_best_penalty_quarters_of_a_decade_are_tried():
+    x, labels = problem(600, 20, 4, flip=0.3)
+    splits = Splits(*np.array_split(np.random.default_rng(0).permutation(600), 3))
+    found = linear_probe(x, labels, splits, penalties=(1.0, 0.1, 0.01, 0.001))
+    coarse = found.penalties[int(np.argmax(found.val_accuracy[:4]))]
+    steps = np.log10(np.array(found.penalties[4:]) / coarse) * 4
+
+    assert found.penalties[:4] == (1.0, 0.1, 0.01, 0.001)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)
+    assert set(np.round(steps)) <= {-3, -2, -1, 1, 2, 3}
+    assert len(steps) >= 3
+    best = found.penalties.index(found.penalty)
+    assert found.val_accuracy[best] == max(found.val_accuracy)
+    assert len(found.gradient_norm) == len(found.penalties) == len(found.val_accuracy)
+    assert max(found.gradient_norm) <= 1e-4
+
+
+def test_scores_on_val_are_those_of_fits_one_by_one():
+    x, labels = problem(300, 8, 3)
+    splits = Splits(*np.array_split(np.random.default_rng(0).permutation(300), 3))
+    found = linear_probe(x, labels, splits)
+    scaler = Standardiser.of(x[splits.train])
+    train, val = scaler(x[splits.train]), scaler(x[splits.val])
+    for place in (2, -1):
+        penalty = np.array([found.penalties[place]])
+        fit = fit_logistic(train, labels[splits.train], penalty, classes=3, tolerance=1e-8)
+        right = fit.logits(val, 0).argmax(axis=1) == labels[splits.val]
+        assert found.val_accuracy[place] == pytest.approx(right.mean(), abs=0.011)
+
+
+def test_recall_by_class():
+    truth, predicted = np.array([0, 0, 0, 2, 2, 0]), np.array([0, 2, 0, 2, 1, 0])
+    recall = recall_by_class(predicted, truth, ["a", "b", "c"])
+
+    assert list(recall) == ["a", "c"]
+    assert [recall["a"].value, recall["c"].value] == pytest.approx(
+        recall_score(truth, predicted, average=None, labels=[0, 2])
+    )
+    assert (recall["a"].n, recall["c"].n) == (4, 2)
+    assert recall["a"].chance == 1 / 3
+    assert recall["a"].low < 0.75 < recall["a"].high
 
 
 def test_among_equal_penalties_the_largest_is_chosen():
@@ -217,6 +313,7 @@ def test_refusals():
         fit_logistic(x, labels + 1, np.array([1.0]), classes=2)
 
 
+@pytest.mark.slow
 def test_conditioning_saves_evaluations(monkeypatch):
     """Eleven decades of penalties: at most 150 steps each, and half of those without scaling."""
     x, labels = problem(500, 64, 6, power=-1.0)
