@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from d2v_core.modality import Modality
+
 
 class Visible(NamedTuple):
     """Where the visible tokens of every row are.
@@ -144,3 +146,19 @@ def scatter_visible(
     if visible.valid is not None:
         values = torch.where(visible.valid[..., None], values, into.gather(1, places))
     return into.scatter(1, places, values)
+
+
+class Paired(NamedTuple):
+    """A batch of items that belong together.
+
+    Attributes:
+        inputs: by modality; row i of every modality is of item i.
+        between: which modalities meet, two by two.
+    """
+
+    inputs: dict[Modality, Inputs]
+    between: tuple[tuple[Modality, Modality], ...]
+
+    def to(self, device: torch.device) -> "Paired":
+        """Return the batch on a device."""
+        return Paired({m: x.to(device) for m, x in self.inputs.items()}, self.between)

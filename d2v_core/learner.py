@@ -5,7 +5,7 @@ from typing import cast
 from torch import nn
 
 from d2v_core.config import RunConfig
-from d2v_core.inputs import Inputs
+from d2v_core.inputs import Inputs, Paired
 from d2v_core.modality import Modality
 from d2v_core.model import Student
 from d2v_core.objectives import make_objective
@@ -37,7 +37,7 @@ class Learner(nn.Module):
         self,
         teacher: Student,
         batches: dict[Modality, Inputs],
-        paired: dict[Modality, Inputs] | None,
+        paired: Paired | None,
     ) -> Outcome:
         """Return every term of the loss for one masked batch a modality and one of pairs."""
         outcomes: dict[str, Outcome] = {
@@ -45,9 +45,9 @@ class Learner(nn.Module):
             for modality, inputs in batches.items()
         }
         if paired is not None:
-            pooled = {m: self.student.pooled_layers(m, x)[-1] for m, x in paired.items()}
+            pooled = {m: self.student.pooled_layers(m, x)[-1] for m, x in paired.inputs.items()}
             if self.contrastive is not None:
-                outcomes["contrastive"] = self.contrastive(pooled)
+                outcomes["contrastive"] = self.contrastive(pooled, paired.between)
             if self.latent is not None:
                 outcomes["latent"] = self.latent(pooled, teacher, paired)
         return merge(outcomes)

@@ -17,8 +17,13 @@ from d2v_core.errors import D2VError, TrainingError
 from d2v_core.objectives.contrastive import meetings
 
 
-def launch(config: RunConfig) -> Fabric:
-    """Return the device and the other processes, in one process or in those of `torchrun`."""
+def launch(config: RunConfig, *, leaves_out: bool) -> Fabric:
+    """Return the device and the other processes, in one process or in those of `torchrun`.
+
+    Args:
+        config: of the run.
+        leaves_out: whether a step may leave parameters without gradient.
+    """
     precision = config.optim.precision
     assert precision != "auto", "the machine has to be asked first, by settle_precision"
     world = int(os.environ.get("WORLD_SIZE", "1"))
@@ -27,19 +32,19 @@ def launch(config: RunConfig) -> Fabric:
         accelerator="auto",
         devices=local,
         num_nodes=world // local,
-        strategy=_strategy(config, world) if world > 1 else "auto",
+        strategy=_strategy(config, world, leaves_out) if world > 1 else "auto",
         precision=precision,
     )
     fabric.launch()
     return fabric
 
 
-def _strategy(config: RunConfig, world: int) -> Strategy:
+def _strategy(config: RunConfig, world: int, leaves_out: bool) -> Strategy:
     if config.optim.strategy == "fsdp":
         # Sharded before the optimiser is made; nothing is left to do when Fabric wraps it.
         return ModelParallelStrategy(_unchanged, data_parallel_size=world, tensor_parallel_size=1)
     return DDPStrategy(
-        find_unused_parameters=may_leave_out(config),
+        find_unused_parameters=leaves_out,
         broadcast_buffers=False,  # they are constants
         gradient_as_bucket_view=True,
     )

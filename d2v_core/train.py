@@ -14,7 +14,8 @@ from d2v_core.checkpoint import newest_checkpoint, read_run, start_run
 from d2v_core.config import OptimConfig, RunConfig
 from d2v_core.data.feed import feed, naming_killed_workers
 from d2v_core.data.folder import DataFolder
-from d2v_core.data.steps import Step, TrainSteps
+from d2v_core.data.pairs import pair_groups
+from d2v_core.data.steps import Step, TrainSteps, training_items
 from d2v_core.data.walk import seeded
 from d2v_core.errors import StoppedError
 from d2v_core.inputs import Totals, masked_places
@@ -65,7 +66,8 @@ def train(
         StoppedError: after Ctrl-C or SIGTERM.
     """
     config = read_run(run)[0] if resume else settle_precision(config)
-    training = set_up(config)
+    groups = pair_groups(training_items(folder, config), config)
+    training = set_up(config, leaves_out=len(groups) > 1)
     fabric = training.fabric
     steps = TrainSteps(
         folder,
@@ -195,8 +197,7 @@ def optimise(training: Training, module: _FabricModule, step: Step, done: int) -
     for number, part in enumerate(step.parts, start=1):
         is_last = number == len(step.parts)  # the pairs are not cut into parts
         batches = {m: x._replace(totals=totals[m]).to(fabric.device) for m, x in part.items()}
-        paired = step.paired if is_last else None
-        paired = paired and {m: x.to(fabric.device) for m, x in paired.items()}
+        paired = step.paired.to(fabric.device) if step.paired and is_last else None
         if not batches and paired is None:  # all that is learnt is learnt from the pairs
             continue
         with fabric.no_backward_sync(module, enabled=not is_last):

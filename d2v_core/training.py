@@ -19,7 +19,7 @@ from d2v_core.checkpoint import (
 from d2v_core.config import OptimConfig, RunConfig
 from d2v_core.learner import Learner
 from d2v_core.model import Student
-from d2v_core.processes import in_first_process, launch, mesh_of
+from d2v_core.processes import in_first_process, launch, may_leave_out, mesh_of
 from d2v_core.sharding import is_sharded, shard, whole
 from d2v_core.teacher import Teacher, copied_names
 
@@ -41,9 +41,15 @@ class Training:
     optimizer: torch.optim.Optimizer
 
 
-def set_up(config: RunConfig) -> Training:
-    """Make all that a training needs, in one process or in those that `torchrun` started."""
-    fabric = launch(config)
+def set_up(config: RunConfig, *, leaves_out: bool = False) -> Training:
+    """Make all that a training needs, in one process or in those that `torchrun` started.
+
+    Args:
+        config: of the run.
+        leaves_out: whether the data make steps that leave out parameters, which many processes
+            have to know.
+    """
+    fabric = launch(config, leaves_out=leaves_out or may_leave_out(config))
     if fabric.device.type == "cpu":
         keep_freed_memory()
     torch.manual_seed(config.seed)

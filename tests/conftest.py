@@ -2,9 +2,11 @@
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -98,6 +100,17 @@ def write_toys(folder, items=24):
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def with_few_sounds(toys, tmp_path_factory):
+    """The same folder, but only every third row has a sound; read-only."""
+    folder = tmp_path_factory.mktemp("data") / "few"
+    shutil.copytree(toys, folder)
+    table = pd.read_csv(folder / "metadata.csv", dtype=str)
+    table.loc[table.index % 4 > 0, "audio_file_name"] = None
+    table.to_csv(folder / "metadata.csv", index=False)
     return folder
 
 

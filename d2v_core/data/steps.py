@@ -5,11 +5,9 @@ run continues bit for bit without any generator being saved, and why it does not
 many processes and parts a step is spread.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -17,9 +15,10 @@ from d2v_core.config import RunConfig
 from d2v_core.data.batches import Collator, item_tensor
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.items import Item
+from d2v_core.data.pairs import PairGroup, Turns, pair_groups
 from d2v_core.data.walk import TokenCounts, Walk, seeded
 from d2v_core.errors import ConfigError, InputError, MediaError
-from d2v_core.inputs import Inputs
+from d2v_core.inputs import Inputs, Paired
 from d2v_core.labels import Labels
 from d2v_core.modality import Modality
 from d2v_core.modality_config import ImageConfig
@@ -72,12 +71,12 @@ class Step(NamedTuple):
 
     Attributes:
         parts: masked batches by modality, whose gradients are added up.
-        paired: inputs whose rows belong together, if the run uses pairs.
+        paired: items that belong together, if the run uses pairs.
         skipped: items that could not be decoded and that others stand in for, and why.
     """
 
     parts: list[dict[Modality, Inputs]]
-    paired: dict[Modality, Inputs] | None
+    paired: Paired | None
     skipped: tuple[str, ...] = ()
 
 
@@ -110,20 +109,16 @@ class TrainSteps(Dataset[Step]):
         labels: Labels | None = None,
     ) -> None:
         self.config, self.rank, self.world = config, rank, world
-        self.items: dict[Modality, list[Item]] = {
-            m: [item for item in folder.of(m) if item.split == "train"] for m in config.modalities
-        }
-        for modality, items in self.items.items():
-            if not items:
-                raise InputError(f"no {modality} items in the train split of {folder.root}")
-        self.pairs = paired_items(self.items, config) if config.pairs.fraction > 0 else []
+        self.items = training_items(folder, config)
+        self.pairs = pair_groups(self.items, config)
         self.collators: dict[Modality, Collator] = {
             m: Collator(config, m, labels=labels if m == "audio" else None)
             for m in config.modalities
         }
         self.cache = ItemCache(config)
         self.walks = {m: self._walk(m, items) for m, items in self.items.items()}
-        self.pair_walk = Walk(len(self.pairs), config.seed, "pairs")
+        self.pair_walks = [self._pair_walk(group) for group in self.pairs]
+        self.turns = Turns(self.pairs)
         self.batch = share_of(config.optim.batch, world, "optim.batch")
         if self.batch % config.optim.accumulate:
             raise ConfigError(
@@ -138,6 +133,10 @@ class TrainSteps(Dataset[Step]):
         batch = self.config.optim.batch
         return Walk(len(items), self.config.seed, modality, batch=batch, length_of=counts)
 
+    def _pair_walk(self, group: PairGroup) -> Walk:
+        names = group.modalities if len(self.pairs) > 1 else ()
+        return Walk(len(group.rows), self.config.seed, "pairs", *names)
+
     def __len__(self) -> int:
         return self.config.optim.steps
 
@@ -151,7 +150,7 @@ class TrainSteps(Dataset[Step]):
         size = self.batch // self.config.optim.accumulate
         places = self._places(self.batch, step)
         parts = [self._masked(places[n : n + size], skipped) for n in range(0, self.batch, size)]
-        paired = self._paired(self._places(self.pair_batch, step), skipped)
+        paired = self._paired(step, skipped)
         return Step(parts, paired, tuple(dict.fromkeys(skipped)))
 
     def _masked(self, places: range, skipped: list[str]) -> dict[Modality, Inputs]:
@@ -173,19 +172,22 @@ class TrainSteps(Dataset[Step]):
 
         return first_readable(self.walks[modality], place, load, skipped)
 
-    def _paired(self, places: range, skipped: list[str]) -> dict[Modality, Inputs] | None:
+    def _paired(self, step: int, skipped: list[str]) -> Paired | None:
         if not self.pairs:
             return None
+        number, turn = self.turns[step]
+        group, places = self.pairs[number], self._places(self.pair_batch, turn)
 
         def row(number: int) -> dict[Modality, Tensor]:
-            return {m: self.cache(item) for m, item in self.pairs[number].items()}
+            return {m: self.cache(item) for m, item in group.rows[number].items()}
 
-        rows = [first_readable(self.pair_walk, n, row, skipped) for n in places]
-        paired: dict[Modality, Inputs] = {}
-        for modality, collate in self.collators.items():
+        rows = [first_readable(self.pair_walks[number], n, row, skipped) for n in places]
+        inputs: dict[Modality, Inputs] = {}
+        for modality in group.modalities:
             generators = [seeded(self.config.seed, "pairs", modality, n) for n in places]
-            paired[modality] = collate([row[modality] for row in rows], generators=generators)
-        return paired
+            tensors = [row[modality] for row in rows]
+            inputs[modality] = self.collators[modality](tensors, generators=generators)
+        return Paired(inputs, group.between)
 
     def _places(self, batch: int, step: int) -> range:
         """Return this process's part of a step in the endless sequence of items."""
@@ -211,6 +213,21 @@ class TrainSteps(Dataset[Step]):
                     f"{len(problems)} of the first {count} {modality} items cannot be decoded, for "
                     f"example {problems[0]}; see what is usable with d2v data check"
                 )
+
+
+def training_items(folder: DataFolder, config: RunConfig) -> dict[Modality, list[Item]]:
+    """Return the items of the train split of every modality of a run.
+
+    Raises:
+        InputError: if a modality has none.
+    """
+    found: dict[Modality, list[Item]] = {
+        m: [item for item in folder.of(m) if item.split == "train"] for m in config.modalities
+    }
+    for modality, items in found.items():
+        if not items:
+            raise InputError(f"no {modality} items in the train split of {folder.root}")
+    return found
 
 
 def first_readable(
@@ -244,30 +261,3 @@ def share_of(batch: int, world: int, name: str) -> int:
     if batch % world:
         raise ConfigError(f"{name}={batch} does not divide among {world} processes")
     return batch // world
-
-
-def paired_items(
-    items: dict[Modality, list[Item]], config: RunConfig
-) -> list[dict[Modality, Item]]:
-    """Return the pairs that a run may use: a fixed share of the rows that have every modality.
-
-    With `shuffled` every modality but the first is permuted, so that no row is what it says.
-
-    Raises:
-        InputError: if no row has all the modalities.
-    """
-    by_id = {m: {item.id: item for item in found} for m, found in items.items()}
-    common = sorted(set.intersection(*(set(found) for found in by_id.values())))
-    if not common:
-        raise InputError(
-            f"pairs are wanted, but no training row has all of {', '.join(items)}; "
-            "use data with pairs or a preset without"
-        )
-    common.sort(key=lambda id_: hashlib.sha256(f"{config.seed}|{id_}".encode()).digest())
-    kept = common[: max(1, round(config.pairs.fraction * len(common)))]
-    order = {m: list(range(len(kept))) for m in items}
-    if config.pairs.shuffled:
-        for modality in list(items)[1:]:
-            generator = seeded(config.seed, "shuffled", modality)
-            order[modality] = torch.randperm(len(kept), generator=generator).tolist()
-    return [{m: by_id[m][kept[order[m][row]]] for m in items} for row in range(len(kept))]

@@ -34,13 +34,12 @@ class Contrastive(nn.Module):
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.weight, self.loss = config.pairs.weight, config.pairs.loss
-        self.between = meetings(config)
         dim = config.trunk.dim
         self.heads = nn.ModuleDict(
             {m: nn.Linear(dim, config.pairs.dim, bias=False) for m in config.modalities}
         )
         scale, bias = FIRST[self.loss]
-        names = ["-".join(pair) for pair in self.between]
+        names = ["-".join(pair) for pair in meetings(config)]
         self.log_scales = nn.ParameterDict({n: nn.Parameter(torch.tensor(scale)) for n in names})
         has_bias = self.loss == "siglip"
         self.biases = nn.ParameterDict(
@@ -53,22 +52,27 @@ class Contrastive(nn.Module):
         """Map the mean of the last layer into the joint space, on the unit sphere."""
         return F.normalize(self.heads[modality](pooled).float(), dim=-1)
 
-    def forward(self, pooled: dict[Modality, Float[Tensor, "items dim"]]) -> Outcome:
+    def forward(
+        self,
+        pooled: dict[Modality, Float[Tensor, "items dim"]],
+        between: tuple[tuple[Modality, Modality], ...],
+    ) -> Outcome:
         """Return one loss a pair of modalities.
 
         Args:
             pooled: the last layer's mean by modality; row i of every modality is item i.
+            between: the pairs of modalities that these items are for.
         """
         joint = {m: gather_rows(self.project(m, x)) for m, x in pooled.items()}
         losses, statistics = {}, {}
-        for first, second in self.between:
+        for first, second in between:
             name = f"{first}-{second}"
             scale = self.log_scales[name].exp()
             if self.loss == "clip":
                 loss = clip_loss(joint[first], joint[second], scale)
             else:
                 loss = siglip_loss(joint[first], joint[second], scale, self.biases[name])
-            losses[name] = self.weight / len(self.between) * loss
+            losses[name] = self.weight / len(between) * loss
             statistics[f"{name}/scale"] = scale.detach()
         return Outcome(losses, statistics)
 

@@ -6,6 +6,8 @@ taken out of the target, channel by channel, or it would be the first thing to b
 long time the only one. Nothing is contrasted: there are no negatives.
 """
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from d2v_core.config import RunConfig
 from d2v_core.gather import gather_rows
-from d2v_core.inputs import Inputs
+from d2v_core.inputs import Inputs, Paired
 from d2v_core.modality import Modality
 from d2v_core.model import Student, mean_valid
 from d2v_core.objectives.contrastive import meetings
@@ -30,17 +32,13 @@ class LatentPrediction(nn.Module):
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self.weight = config.pairs.latent_weight
-        ways: list[tuple[Modality, Modality]] = []
-        for first, second in meetings(config):
-            ways.extend([(first, second), (second, first)])
-        self.ways = ways
         dim = config.trunk.dim
         self.heads = nn.ModuleDict(
             {
                 f"{a}-{b}": nn.Sequential(
                     nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim)
                 )
-                for a, b in ways
+                for a, b in both_ways(meetings(config))
             }
         )
 
@@ -48,23 +46,32 @@ class LatentPrediction(nn.Module):
         self,
         pooled: dict[Modality, Float[Tensor, "items dim"]],
         teacher: Student,
-        paired: dict[Modality, Inputs],
+        paired: Paired,
     ) -> Outcome:
         """Return one loss a direction, the mean squared error over channels.
 
         Args:
             pooled: the student's last layer, averaged over tokens; row i is item i everywhere.
             teacher: sees the same items.
-            paired: the items.
+            paired: the items, and which of their modalities meet.
         """
-        wanted = {b: pooled_target(teacher, b, paired[b]) for _, b in self.ways}
+        ways = both_ways(paired.between)
+        wanted = {m: pooled_target(teacher, m, x) for m, x in paired.inputs.items()}
         losses, statistics = {}, {}
-        for a, b in self.ways:
+        for a, b in ways:
             predicted = gather_rows(self.heads[f"{a}-{b}"](pooled[a]).float())
             error = (predicted - wanted[b]).square().mean()
-            losses[f"{a}-{b}"] = self.weight / len(self.ways) * error
+            losses[f"{a}-{b}"] = self.weight / len(ways) * error
             statistics[f"{a}-{b}/explained"] = 1 - error.detach() / wanted[b].square().mean()
         return Outcome(losses, statistics)
+
+
+def both_ways(between: Iterable[tuple[Modality, Modality]]) -> list[tuple[Modality, Modality]]:
+    """Return every pair of modalities that meet, and the same the other way round."""
+    ways: list[tuple[Modality, Modality]] = []
+    for first, second in between:
+        ways.extend([(first, second), (second, first)])
+    return ways
 
 
 @torch.no_grad()

@@ -138,7 +138,7 @@ def test_the_loss_is_the_weighted_mean_over_pairs_of_modalities(loss):
         for n, (a, b) in enumerate(ALL):
             module.log_scales[f"{a}-{b}"].fill_(n)
     given = pooled()
-    outcome = module(given)
+    outcome = module(given, ALL)
     joint = {m: F.normalize(x @ module.heads[m].weight.T, dim=1) for m, x in given.items()}
     for n, (a, b) in enumerate(ALL):
         scale = scalar(math.exp(n))
@@ -175,15 +175,15 @@ def test_the_temperature_is_clamped_after_a_step_with_a_huge_gradient(towards, l
 
 def test_a_hub_meets_all_others_and_they_do_not_meet():
     """As in ImageBind: what sound and text have in common is left to emerge."""
-    hub = config_of(between=(("image", "audio"), ("image", "text")))
+    hub = config_of(between=ALL[:2])
     module, given = Contrastive(hub), pooled()
-    outcome = module(given)
+    outcome = module(given, ALL[:2])
     assert set(outcome.losses) == {"image-audio", "image-text"}
     assert set(module.log_scales) == {"image-audio", "image-text"}
     swapped = given | {"audio": given["audio"].flip(0)}
 
-    assert outcome.losses["image-text"] == module(swapped).losses["image-text"]
-    assert outcome.losses["image-audio"] != module(swapped).losses["image-audio"]
+    assert outcome.losses["image-text"] == module(swapped, ALL[:2]).losses["image-text"]
+    assert outcome.losses["image-audio"] != module(swapped, ALL[:2]).losses["image-audio"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_only_modalities_of_the_run_meet(missing, left):
 def test_gradients_reach_heads_temperatures_and_what_was_pooled():
     module = Contrastive(config_of(loss="siglip"))
     given = {m: x.requires_grad_() for m, x in pooled().items()}
-    module(given).total.backward()
+    module(given, ALL).total.backward()
 
     assert all(x.grad.any() for x in given.values())
     assert all(p.grad is not None and p.grad.any() for p in module.parameters())
@@ -236,7 +236,7 @@ class TwoProcesses:
 def test_rows_of_two_processes_give_the_loss_and_the_gradient_of_one(monkeypatch):
     """Averaged over the processes, as data-parallel training does it."""
     module, given = Contrastive(config_of()), pooled(items=6)
-    whole = module(given).total
+    whole = module(given, ALL).total
     whole.backward()
     expected = [p.grad.clone() for p in module.parameters()]
     joint = {m: module.project(m, x).detach() for m, x in given.items()}
@@ -246,7 +246,7 @@ def test_rows_of_two_processes_give_the_loss_and_the_gradient_of_one(monkeypatch
         theirs = [x[halves[1 - rank]] for x in joint.values()]
         with monkeypatch.context() as patch:
             TwoProcesses(patch, rank, theirs)
-            loss = module({m: x[halves[rank]] for m, x in given.items()}).total
+            loss = module({m: x[halves[rank]] for m, x in given.items()}, ALL).total
             torch.testing.assert_close(loss, whole)
             (loss / 2).backward()
 
@@ -263,3 +263,18 @@ def test_scores_are_fp32_in_a_mixed_precision_step():
         mixed = clip_loss(first, second, scale)
 
     torch.testing.assert_close(mixed, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_only_those_meet_whom_a_batch_is_for():
+    """Rows with a picture and a sentence, but no sound: the temperatures of sounds get nothing."""
+    module, given = Contrastive(config_of()), pooled()
+    del given["audio"]
+    outcome = module(given, (("image", "text"),))
+    outcome.total.backward()
+    alone = Contrastive(config_of(between=(("image", "text"),)))
+    alone.heads.load_state_dict(module.heads.state_dict())
+
+    torch.testing.assert_close(outcome.total, alone(given, (("image", "text"),)).total)
+    assert module.log_scales["image-text"].grad is not None
+    assert module.log_scales["image-audio"].grad is None
+    assert module.heads["audio"].weight.grad is None

@@ -52,7 +52,7 @@ def hot():
 
 
 @pytest.fixture(scope="module")
-def done(toys, tmp_path_factory):
+def done(toys, with_few_sounds, tmp_path_factory):
     """Run all that two processes have to do, with one start of torchrun; return the folder."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = [
@@ -63,9 +63,12 @@ def done(toys, tmp_path_factory):
         {"run": "dropping", "config": dropping()},
         {"run": "ddp", "config": config_of()},
         {"run": "hot", "config": hot()},
+        {"run": "few", "config": config_of(), "data": str(with_few_sounds)},
+        {"run": "few-fsdp", "config": config_of("fsdp"), "data": str(with_few_sounds)},
     ]
     for job in jobs:
-        job.update(data=str(toys), run=str(folder / job["run"]), config=to_json(job["config"]))
+        job.setdefault("data", str(toys))
+        job.update(run=str(folder / job["run"]), config=to_json(job["config"]))
     (folder / "jobs").write_text(json.dumps(jobs))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     ended = subprocess.run(
@@ -78,6 +81,7 @@ def done(toys, tmp_path_factory):
     )
     assert ended.returncode == 0, ended.stderr
     train(read_folder(toys), config_of(), folder / "one")
+    train(read_folder(with_few_sounds), config_of(), folder / "one-few")
     return folder
 
 
@@ -127,6 +131,22 @@ def test_one_process_goes_on_with_what_two_have_begun(done, toys):
 @pytest.mark.slow
 def test_parameters_without_gradient_do_not_hold_up_the_others(done):
     assert words(done, 4) == ["complete", "complete"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("job", "run"), [(7, "few"), (8, "few-fsdp")])
+def test_steps_that_take_turns_among_unlike_rows_are_the_same_for_two(done, job, run):
+    """In a step of pictures and sentences nothing of the sounds' heads gets a gradient."""
+    assert words(done, job) == ["complete", "complete"]
+    for name in ("learner", "optimizer"):
+        found, expected = (
+            load_tensors(newest_checkpoint(done / one) / f"{name}.safetensors")
+            for one in (run, "one-few")
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    terms = [{n for n in line if n.startswith("contrastive/")} for line in read_metrics(done / run)]
+    assert "contrastive/image-text" not in terms[0]
+    assert "contrastive/image-text" in terms[2]
 
 
 @pytest.mark.slow

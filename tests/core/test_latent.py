@@ -7,8 +7,10 @@ import torch
 
 from d2v_core.config import PairConfig, RunConfig, TrunkConfig
 from d2v_core.data.batches import Collator
+from d2v_core.inputs import Paired
 from d2v_core.learner import Learner
 from d2v_core.modality_config import TargetConfig
+from d2v_core.objectives.contrastive import meetings
 from d2v_core.objectives.latent import LatentPrediction, pooled_target
 from d2v_core.teacher import Teacher
 from tests.core.small import DEPTH, DIM, SETTINGS, item, redrawn
@@ -40,19 +42,20 @@ class Scene:
         self.latent = self.learner.latent
         self.student = self.learner.student
         self.teacher = Teacher(self.student).model
-        self.paired = {
+        inputs = {
             m: Collator(self.config, m)([item(self.config.of(m), 3 + n) for n in range(ITEMS)])
             for m in MODALITIES
         }
+        self.paired = Paired(inputs, tuple(meetings(self.config)))
 
     def pooled(self):
-        return {m: self.student.pooled_layers(m, x)[-1] for m, x in self.paired.items()}
+        return {m: self.student.pooled_layers(m, x)[-1] for m, x in self.paired.inputs.items()}
 
     def run(self):
         return self.latent(self.pooled(), self.teacher, self.paired)
 
     def target(self, modality):
-        return pooled_target(self.teacher, modality, self.paired[modality])
+        return pooled_target(self.teacher, modality, self.paired.inputs[modality])
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_targets_are_the_means_of_the_last_layers_made_equal_over_items(modality
     for block in scene.teacher.trunks[modality].blocks:
         block.mlp.fc2.register_forward_hook(lambda _fc2, _x, y: outputs.append(y))
     target = scene.target(modality)
-    extra, lengths = scene.student.extra_tokens(modality), scene.paired[modality].lengths
+    extra, lengths = scene.student.extra_tokens(modality), scene.paired.inputs[modality].lengths
     expected = torch.zeros(ITEMS, DIM)
     for y in outputs[-layers:]:
         means = torch.stack(

@@ -69,10 +69,10 @@ def test_the_next_item_of_the_walk_stands_in(root):
 def test_a_pair_is_passed_over_as_a_whole(root):
     config = smallest()
     whole = TrainSteps(read_folder(root), config)
-    row = whole.pairs[whole.pair_walk[0]]
-    name, before = row["audio"].id, whole[0].paired
+    row = whole.pairs[0].rows[whole.pair_walks[0][0]]
+    name, before = row["audio"].id, whole[0].paired.inputs
     broken = TrainSteps(damage(root, f"{name}.wav"), config)
-    after = broken[0].paired
+    after = broken[0].paired.inputs
 
     assert broken[0].skipped == (
         f"audio of item {name}: not a recording in a format that can be read",
@@ -144,7 +144,7 @@ def test_a_folder_that_is_mostly_damaged_is_refused_before_anything_is_written(r
 def test_pairs_without_a_single_one_that_can_be_decoded_are_refused(root):
     config = smallest()
     config = dataclasses.replace(config, pairs=dataclasses.replace(config.pairs, fraction=0.1))
-    pairs = TrainSteps(read_folder(root), config).pairs
+    pairs = TrainSteps(read_folder(root), config).pairs[0].rows
     folder = damage(root, *(row["image"].file.name for row in pairs))
 
     with pytest.raises(InputError, match=f"none of {len(pairs)} items can be decoded, for example"):

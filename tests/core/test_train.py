@@ -16,7 +16,7 @@ from d2v_core.checkpoint import (
 )
 from d2v_core.config import OptimConfig
 from d2v_core.data.folder import read_folder
-from d2v_core.errors import CheckpointError, InputError, TrainingError
+from d2v_core.errors import CheckpointError, TrainingError
 from d2v_core.metrics import MetricsLog, read_metrics
 from d2v_core.record import Finite
 from d2v_core.teacher import Teacher
@@ -204,15 +204,6 @@ def test_what_is_not_a_number_is_named(name):
 
     with pytest.raises(TrainingError, match=f"{name} is nan at step 3; the last checkpoint"):
         finite.check()
-
-
-def test_pairs_need_rows_with_all_modalities(folder, tmp_path):
-    unpaired = dataclasses.replace(
-        folder,
-        items=tuple(i for n, i in enumerate(folder.items) if n // 3 % 3 == n % 3),
-    )
-    with pytest.raises(InputError, match="no training row has all of image, audio, text"):
-        train(unpaired, smallest(), tmp_path / "run")
 
 
 def test_learning_rate_rises_linearly_then_falls_as_a_cosine():

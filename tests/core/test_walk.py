@@ -212,7 +212,7 @@ def test_pictures_are_never_sorted(toys):
     assert isinstance(smallest().image, ImageConfig)
     assert steps.walks["image"].length_of is None
     assert steps.walks["audio"].length_of is not None
-    assert steps.pair_walk.length_of is None
+    assert steps.pair_walks[0].length_of is None
 
 
 @pytest.mark.parametrize("world", [2, 4])
@@ -227,5 +227,5 @@ def test_many_processes_see_together_what_one_sees(world, toys):
         for modality, batch in whole.parts[0].items():
             lengths = torch.cat([part.parts[0][modality].lengths for part in parts])
             assert torch.equal(lengths, batch.lengths)
-        values = torch.cat([part.paired["image"].values for part in parts])
-        assert torch.equal(values, whole.paired["image"].values)
+        values = torch.cat([part.paired.inputs["image"].values for part in parts])
+        assert torch.equal(values, whole.paired.inputs["image"].values)
