@@ -79,14 +79,14 @@ def test_skewness_of_a_uniform_sphere(dim, expected, within):
 def test_chance_is_what_random_naming_gives():
     rng = np.random.default_rng(0)
     figures = []
-    for _ in range(300):
+    for _ in range(150):
         ids = np.stack([rng.choice(25, size=3, replace=False) for _ in range(40)])
         counts = np.bincount(ids.ravel(), minlength=25)
         figures.append([skew(counts), np.abs(counts - 4.8).sum() / 240, (counts == 0).mean()])
     expected = random_figures(40, 25, 3)
 
-    assert np.mean(figures, axis=0)[1:] == pytest.approx(expected[1:], abs=0.005)
-    assert np.mean(figures, axis=0)[0] == pytest.approx(expected[0], abs=0.08)
+    assert np.mean(figures, axis=0)[1:] == pytest.approx(expected[1:], abs=0.007)
+    assert np.mean(figures, axis=0)[0] == pytest.approx(expected[0], abs=0.1)
 
 
 @pytest.mark.slow
@@ -106,10 +106,10 @@ def test_the_interval_covers_the_robin_hood_index_of_other_queries():
 
 
 def hub_world(rng, items=120, dim=16):
-    """Partners, and a gallery in which ten items lie where all queries are."""
+    """Partners, and a gallery in which four items lie where all queries are."""
     x = rng.normal(size=(items, dim)) + 0.6
-    y = x + 0.8 * rng.normal(size=x.shape)
-    y[:10] = 4.0 + 0.3 * rng.normal(size=(10, dim))
+    y = x + 1.5 * rng.normal(size=x.shape)
+    y[:4] = 4.0 + 0.3 * rng.normal(size=(4, dim))
     return x, y
 
 
@@ -122,9 +122,9 @@ def test_hubs_are_of_one_direction_and_csls_finds_them_less_often():
     plain = retrieve(x, y, rng=rng, count=19).x_to_y.scores["R@1"]
     scaled = retrieve_ranked(ranks, rng=rng, count=19, likeness=csls(x, y).likeness)
 
-    assert there.robin_hood.low > back.robin_hood.high
+    assert there.robin_hood.low > max(back.robin_hood.value, there.robin_hood.chance)
     assert there.skewness.value > back.skewness.value
-    assert there.anti_hubs.value > 2 * there.anti_hubs.chance
+    assert there.anti_hubs.value > 1.5 * there.anti_hubs.chance
     assert skew(counts) < 0.5 * there.skewness.value
     assert scaled.scores["R@1"].value > plain.value
 
