@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from probes.claims import REQUIRED, claim_class, claim_instance
+from probes.claims import CEILING, REQUIRED, SHUFFLED, claim_class, claim_instance
 from probes.label_retrieval import retrieve_labels
 from probes.retrieval import MRR, retrieve
 
-WORDS = {"query": "A sound", "gallery": "pictures"}
+WORDS = {"query": "A sound", "gallery": "pictures", "trained_with_pairs": False}
+WITH_PAIRS = {**WORDS, "trained_with_pairs": True}
 
 
 def modalities(rng, *, aligned, classes=8, each=12, own=0.0):
@@ -52,14 +53,91 @@ def test_aligned_classes_with_all_controls_are_called_aligned():
     assert json.loads(json.dumps(claim.to_json()))["verdict"] == "aligned"
 
 
-@pytest.mark.parametrize("missing", REQUIRED)
-def test_without_a_control_nothing_is_called_aligned(missing):
-    rest = {name: one for name, one in CONTROLS.items() if name != missing}
-    claim = claim_class(by_class(0, aligned=True), rest, **WORDS)
+ALL = {**CONTROLS, SHUFFLED: by_class(12, aligned=False)}
+ALL_PAIR = {**PAIR_CONTROLS, SHUFFLED: by_pair(12, aligned=False, own=0.0)}
 
-    assert claim.verdict == "cannot tell"
-    assert any(reason.startswith(f"the control {missing!r} is missing") for reason in claim.reasons)
-    assert claim.sentence.startswith("Whether a sound lands near pictures with the same label can")
+
+def at_chance(run, *, scores=None):
+    """The same result with a value and an interval that pass the test of equivalence."""
+    if scores is None:
+        score = run.mean_average_precision
+        flat = {"value": score.chance, "low": score.chance - 0.01, "high": score.chance + 0.01}
+        return replace(run, mean_average_precision=replace(score, p=0.5, **flat))
+    score = run.scores[MRR]
+    flat = {"value": score.chance, "low": score.chance - 0.01, "high": score.chance + 0.01}
+    return replace(run, scores={**run.scores, MRR: replace(score, p=0.5, **flat)})
+
+
+@pytest.mark.parametrize("missing", [None, *REQUIRED, SHUFFLED])
+def test_deleting_any_control_makes_both_verdicts_impossible(missing):
+    """At both levels: with all controls each verdict can be reached, without one neither can."""
+    rest = {name: one for name, one in ALL.items() if name != missing}
+    pair_rest = {name: one for name, one in ALL_PAIR.items() if name != missing}
+    by_item = by_pair(0, aligned=True, own=0.6)
+    claims = [
+        claim_class(by_class(0, aligned=True), rest, **WITH_PAIRS),
+        claim_class(at_chance(by_class(1, aligned=False)), rest, **WITH_PAIRS),
+        claim_instance(by_item, pair_rest, **WITH_PAIRS),
+        claim_instance(at_chance(by_item, scores=True), pair_rest, **WITH_PAIRS),
+    ]
+
+    verdicts = [claim.verdict for claim in claims]
+    if missing is None:
+        assert verdicts == ["aligned", "not aligned"] * 2
+        return
+    assert verdicts == ["cannot tell"] * 4
+    for claim in claims:
+        assert any(r.startswith(f"the control {missing!r} is missing (") for r in claim.reasons)
+        assert claim.sentence.startswith("Whether a sound lands near ")
+    assert claims[1].equivalence.is_equivalent  # the test alone is not enough
+
+
+@pytest.mark.parametrize("name", [*REQUIRED, SHUFFLED])
+def test_a_control_without_an_interval_is_as_good_as_missing(name):
+    for run in (by_class(0, aligned=True), at_chance(by_class(1, aligned=False))):
+        score = ALL[name].mean_average_precision
+        bare = replace(score, low=None, high=None, reason="3 classes")
+        controls = {**ALL, name: replace(ALL[name], mean_average_precision=bare)}
+        claim = claim_class(run, controls, **WITH_PAIRS)
+        assert claim.verdict == "cannot tell"
+        assert f"{name}: no interval (3 classes)" in claim.reasons
+
+
+def test_shuffled_pairs_are_required_unless_the_run_is_known_to_have_seen_none():
+    run = by_class(0, aligned=True)
+    words = {"query": "A sound", "gallery": "pictures"}
+
+    assert claim_class(run, CONTROLS, **words, trained_with_pairs=False).verdict == "aligned"
+    assert claim_class(run, ALL, **words).verdict == "aligned"
+    unknown = claim_class(run, CONTROLS, **words)
+    assert unknown.verdict == "cannot tell"
+    assert unknown.reasons[0] == (
+        "the control 'shuffled pairs' is missing (the same training with the pairs mixed up); "
+        "it is not known that the run was trained without pairs"
+    )
+    known = claim_class(run, CONTROLS, **words, trained_with_pairs=True)
+    assert known.reasons[0].endswith("(the same training with the pairs mixed up)")
+
+
+def test_the_ceiling_is_reported_but_need_not_be_cleared():
+    run = by_class(0, aligned=True)
+    claim = claim_class(run, {**CONTROLS, CEILING: by_class(5, aligned=True)}, **WORDS)
+
+    assert claim.verdict == "aligned"
+    assert claim.ceiling is not None
+    assert claim.reasons[-1].startswith("the same model against itself reaches mean average prec")
+    assert CEILING not in claim.rests_on
+    assert claim_class(run, CONTROLS, **WORDS).ceiling is None
+
+
+def test_a_measure_that_does_not_see_its_own_ceiling_shows_no_absence():
+    run = at_chance(by_class(1, aligned=False))
+    seen = claim_class(run, {**CONTROLS, CEILING: by_class(5, aligned=True)}, **WORDS)
+    blind = claim_class(run, {**CONTROLS, CEILING: run}, **WORDS)
+
+    assert seen.verdict == "not aligned"
+    assert blind.verdict == "cannot tell"
+    assert any(reason.endswith("the measure is blind") for reason in blind.reasons)
 
 
 @pytest.mark.parametrize("name", [*REQUIRED, "shuffled pairs"])
@@ -121,6 +199,8 @@ def test_not_aligned_needs_the_whole_interval_within_the_margin():
 
     inside = with_interval(-0.9 * margin, 0.9 * margin)
     assert inside.verdict == "not aligned"
+    assert inside.equivalence.is_equivalent
+    assert inside.equivalence.margin.basis == "5 % of the way from chance to the best there can be"
     assert inside.margin == pytest.approx(margin)
     assert inside.sentence.startswith("A sound does not land near pictures with the same label: ")
     assert with_interval(-0.9 * margin, 1.1 * margin).verdict == "cannot tell"
