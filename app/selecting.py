@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from d2v_core.errors import InputError
 
@@ -82,11 +83,11 @@ def _inside(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return found
 
 
-def passes(table: Mapping[str, Any], wanted: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
+def passes(table: pd.DataFrame, wanted: Mapping[str, Sequence[Any]]) -> list[np.ndarray]:
     """Return a filter for every column of which only some values are wanted.
 
     Args:
-        table: columns by name, each (items,).
+        table: the items.
         wanted: by column the values to keep; none means all.
     """
     return [

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import streamlit as st
+from streamlit.components.v2 import component
 
 from app.routes import ASSETS, STATIC, code_hash, prefix
 
@@ -147,7 +147,7 @@ def scatter(
 @cache
 def _component() -> Callable[..., Any]:
     """Register the component, once a process."""
-    return st.components.v2.component(
+    return component(
         "d2v_map",
         css=(STATIC / "style.css").read_text(encoding="utf-8"),
         js=(STATIC / "loader.js").read_text(encoding="utf-8"),

@@ -160,7 +160,12 @@ def explore(chosen: state.Chosen, points: pd.DataFrame, about: dict[str, Any]) -
     items = chosen.read().items
     row = chosen_row(items)
     place = cached.placed(chosen.place, chosen.name, chosen.tap, about["method"], len(items))
-    table = points[["x", "y", "trust"]].assign(**items, row=range(len(items)))
+    table = items.assign(
+        x=points["x"].to_numpy(),
+        y=points["y"].to_numpy(),
+        trust=points["trust"].to_numpy(),
+        row=range(len(items)),
+    )
     left, right = st.columns([3, 2], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):

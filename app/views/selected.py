@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import cached, state
 from app.views.map_picture import selected
-from app.words import PLURAL
+from app.words import PLURAL, SINGULAR
 
 MOST_LABELS = 6
 
@@ -46,7 +46,11 @@ def hidden_words(hidden: int) -> str:
 def composition(part: pd.DataFrame) -> str:
     """Say what a selection is made of: modalities, then its commonest labels."""
     senses = part["modality"].value_counts()
-    words = [f"{senses[m]} {PLURAL[m]}" for m in PLURAL if m in senses]
+    words = [
+        f"{senses[m]} {PLURAL[m] if senses[m] != 1 else SINGULAR[m].split()[-1]}"
+        for m in PLURAL
+        if m in senses
+    ]
     labels = part["label"].value_counts()
     often = [f"{_plain(str(name))} {count}" for name, count in labels.head(MOST_LABELS).items()]
     if len(labels) > MOST_LABELS:

@@ -53,6 +53,7 @@ export function makeShape(shape, colour) {
   };
   path.setAttribute("d", outlines[shape] ?? outlines.circle);
   path.setAttribute("fill", colour);
+  path.setAttribute("stroke", "currentColor");
   svg.append(path);
   return svg;
 }
@@ -112,8 +113,10 @@ export function build(place, press) {
   const problem = make("div", "problem");
   problem.hidden = true;
   problem.setAttribute("role", "status");
-  stage.append(points, overlay, bar, count, hint, card, problem);
-  root.append(kinds, stage, values, said);
+  stage.append(points, overlay, count, hint, card, problem);
+  const row = make("div", "row");
+  row.append(stage, bar);
+  root.append(kinds, row, values, said);
   place.append(root);
   return {
     root, kinds, stage, points, overlay, bar, buttons, card, count, hint, said, values, problem,

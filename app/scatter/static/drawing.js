@@ -75,7 +75,7 @@ export class Drawing {
     }
     const ratio = canvas.width / camera.width;
     this.points.draw({
-      camera, share, paper: map.paperRgb, hasSelection: map.selectedCount > 0,
+      camera, share, paper: map.paperRgb, rim: map.rimRgb, hasSelection: map.selectedCount > 0,
       size: sizeOf(map.shownCount, camera.scale / camera.fitted) * ratio,
       stretches: isGoing ? [[0, grid.order.length]] : grid.stretches(window),
     });

@@ -29,7 +29,7 @@ export function attachKeys(map, canvas) {
     event.preventDefault();
     event.stopPropagation(); // Streamlit has shortcuts of its own
     if (!arrow) return command();
-    if (!event.shiftKey) return map.hoverBeside(arrow);
+    if (!event.shiftKey) return map.looking.beside(arrow);
     map.camera.pan(-arrow[0] * STEP, arrow[1] * STEP);
     map.moved();
   });

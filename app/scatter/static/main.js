@@ -8,10 +8,14 @@ const maps = new WeakMap();
 export function mount(component) {
   const place = component.parentElement;
   if (!maps.has(place)) maps.set(place, createMap(place, component.name));
-  const map = maps.get(place);
-  map.update(component);
-  return () => {
-    map.destroy();
-    maps.delete(place);
-  };
+  maps.get(place).update(component);
+  return () => setTimeout(() => leave(place), 0);
+}
+
+// Streamlit also clears up after a call that newer data have overtaken, while the map is in use. So
+// it goes only when its place has left the page.
+function leave(place) {
+  if (place.isConnected) return;
+  maps.get(place)?.destroy();
+  maps.delete(place);
 }

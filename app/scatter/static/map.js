@@ -2,20 +2,19 @@
 // Drawing, pointing, keys and cards are in files of their own and ask here.
 
 import { Camera } from "./camera.js";
-import { Card } from "./card.js";
-import { build, KEYS, showIcon } from "./dom.js";
+import { build, KEYS } from "./dom.js";
 import { Drawing } from "./drawing.js";
-import { fetchBytes, fetchJson } from "./fetching.js";
+import { fetchBytes } from "./fetching.js";
 import { rgbOf } from "./gl.js";
-import { Grid, rowBeside } from "./grid.js";
+import { Grid } from "./grid.js";
 import { attachKeys } from "./keys.js";
 import { fillLegend } from "./legend.js";
+import { Looking } from "./looking.js";
 import { Overlay } from "./overlay.js";
 import { attachPointer } from "./pointer.js";
 import { rowsInside } from "./polygon.js";
 import { Selection } from "./selection.js";
 
-const REACH = 14; // pixels from the pointer to an item
 const GOING = 700; // ms from one map to the next
 const REST = 130; // ms without a move, after which the density is counted anew
 const MOST_GOING = 50_000; // items that move; more change at once
@@ -31,10 +30,9 @@ class ItemMap {
     this.xy = this.from = new Float32Array(0);
     this.kinds = this.colours = this.selected = new Uint8Array(0);
     this.grid = new Grid(this.xy);
-    this.near = { row: -1, list: [] };
     this.partners = [];
     this.track = [];
-    this.hover = this.chosen = -1;
+    this.chosen = -1;
     this.selectedCount = this.shownCount = 0;
     this.densityFrom = 50_000;
     this.going = 0; // when the way to the next map began; 0: it is there
@@ -42,7 +40,7 @@ class ItemMap {
     this.elements = build(place, (button) => this.press(button));
     this.drawing = new Drawing(this.elements.points, (isThere) => this.#contextChanged(isThere));
     this.overlay = new Overlay(this.elements.overlay);
-    this.card = new Card(this.elements.card);
+    this.looking = new Looking(this);
     this.selection = new Selection(this);
     this.elements.root.itemMap = this; // for tests, and for the curious
     attachPointer(this, this.elements.overlay);
@@ -82,23 +80,22 @@ class ItemMap {
     if (got.colours) this.shownCount = countShown(this.colours);
     this.densityFrom = data.densityFrom;
     this.partners = data.partners;
-    if (this.chosen !== data.chosen) this.near = { row: -1, list: [] };
     this.chosen = data.chosen;
     fillLegend(this.elements, data.legend);
     this.elements.overlay.setAttribute("aria-label", `${data.label}. ${KEYS}`);
     this.elements.buttons.sound.hidden = !data.hasSound;
     this.selection.receive(data.selected);
-    this.#fetchNear();
+    this.looking.fetchNear();
     this.redraw();
   }
 
   #forgetItems(count) {
-    this.leave();
+    this.looking.leave();
     this.from = new Float32Array(0);
     this.selected = new Uint8Array(count);
     this.selectedCount = 0;
     this.selection.forget();
-    this.near = { row: -1, list: [] };
+    this.looking.forget();
     this.drawing.upload(this, "selected");
   }
 
@@ -150,87 +147,30 @@ class ItemMap {
     this.lastMove = performance.now();
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.redraw(), REST);
-    if (this.hover >= 0) this.#look(this.hover);
-    this.redraw();
-  }
-
-  hoverAt(left, top) {
-    if (this.going) return;
-    const [x, y] = this.camera.toData(left, top);
-    const row = this.grid.nearest(x, y, REACH / this.camera.scale, this.colours);
-    if (row < 0) this.leave();
-    else this.#look(row);
-  }
-
-  hoverBeside(direction) {
-    const from = this.hover >= 0 ? this.hover : this.chosen;
-    const start = from >= 0 && this.placeOf(from) ? from : this.#middle();
-    const row = start === from && start >= 0
-      ? rowBeside(this.xy, start, direction, this.colours) : start;
-    if (row < 0) return this.#announce("No item that way");
-    this.camera.show(this.xy[2 * row], this.xy[2 * row + 1]);
-    this.#look(row);
-    this.moved();
-  }
-
-  #middle() {
-    return this.grid.nearest(this.camera.x, this.camera.y, Infinity, this.colours);
-  }
-
-  #look(row) {
-    const isNew = row !== this.hover;
-    this.hover = row;
-    this.elements.root.dataset.over = "item";
-    const base = this.data.media && `${this.data.base}/item/${this.data.media}`;
-    const place = this.placeOf(row);
-    if (place) this.card.show(row, place, base, this.camera, (words) => this.#announce(words));
-    if (isNew) this.#fetchNear();
-    if (isNew) this.redraw();
-  }
-
-  leave() {
-    if (this.hover < 0) return;
-    this.hover = -1;
-    delete this.elements.root.dataset.over;
-    this.card.hide();
-    this.#fetchNear();
-    this.redraw();
-  }
-
-  // The true nearest neighbours of what is looked at, if lines are wanted.
-  async #fetchNear() {
-    const row = this.hover >= 0 ? this.hover : this.chosen;
-    const shelf = this.data?.near;
-    if (!shelf || row < 0) {
-      this.near = { row: -1, list: [] };
-      return;
-    }
-    if (this.near.row === row && this.near.shelf === shelf) return;
-    const list = await fetchJson(`${this.data.base}/item/${shelf}/${row}/near`).catch(() => []);
-    const isStill = row === (this.hover >= 0 ? this.hover : this.chosen) && shelf === this.data.near;
-    if (!isStill || !Array.isArray(list)) return;
-    this.near = { row, shelf, list };
+    this.looking.again();
     this.redraw();
   }
 
   // --- choosing and selecting --------------------------------------------------------------------
 
   clickAt(left, top, isShift) {
-    this.hoverAt(left, top);
-    if (this.hover < 0) return;
+    this.looking.at(left, top);
+    if (this.looking.row < 0) return;
     if (isShift) this.toggleHovered();
     else this.chooseHovered();
   }
 
   chooseHovered() {
-    if (this.hover < 0) return;
-    this.chosen = this.hover; // at once; the server says the same a moment later
+    const { row } = this.looking;
+    if (row < 0) return;
+    this.chosen = row; // at once; the server says the same a moment later
     this.redraw();
-    this.component.setTriggerValue("chosen", this.hover);
+    this.component.setTriggerValue("chosen", row);
   }
 
   toggleHovered() {
-    if (this.hover >= 0) this.#announce(this.selection.toggle(this.hover));
+    const { row } = this.looking;
+    if (row >= 0) this.announce(this.selection.toggle(row));
   }
 
   selectOutline(track) {
@@ -255,7 +195,7 @@ class ItemMap {
   escape() {
     if (this.track.length) return this.setTrack([]);
     if (this.selectedCount) return this.selection.clear();
-    this.leave();
+    this.looking.leave();
   }
 
   setTrack(track) {
@@ -275,20 +215,8 @@ class ItemMap {
     if (button === "farther") camera.zoomAt(camera.width / 2, camera.height / 2, 1 / 1.5);
     if (button === "fit") camera.fit();
     if (button === "clear") this.selection.clear();
-    if (button === "sound") this.#switchSound();
+    if (button === "sound") this.looking.switchSound();
     this.moved();
-  }
-
-  #switchSound() {
-    const isOn = this.card.player.switch();
-    const { sound } = this.elements.buttons;
-    sound.setAttribute("aria-pressed", String(isOn));
-    showIcon(sound, isOn ? "loud" : "quiet");
-    this.#announce(isOn ? "Sound on" : "Sound off");
-    const row = this.hover;
-    if (row < 0) return;
-    this.card.hide(); // shown anew, with its sound or without
-    this.#look(row);
   }
 
   // --- drawing -----------------------------------------------------------------------------------
@@ -326,8 +254,7 @@ class ItemMap {
       canvas.height = Math.round(height * ratio);
     }
     this.camera.resize(width, height);
-    this.card.hide();
-    this.hover = -1;
+    this.looking.leave();
     if (this.frame) cancelAnimationFrame(this.frame);
     this.#draw(); // at once: a canvas that was resized is empty
   }
@@ -339,6 +266,10 @@ class ItemMap {
     this.paper = read("--st-background-color", "#FFFFFF");
     this.accent = read("--st-primary-color", "#0072B2");
     this.paperRgb = rgbOf(this.paper);
+    // A light rim lifts dark colours from a dark page; on a light page it parts those that touch.
+    const isDark = this.paperRgb[1] < 0.5;
+    const inkRgb = rgbOf(this.ink);
+    this.rimRgb = this.paperRgb.map((part, i) => (isDark ? 0.35 * part + 0.65 * inkRgb[i] : part));
   }
 
   #contextChanged(isThere) {
@@ -358,7 +289,7 @@ class ItemMap {
     this.hintTimer = setTimeout(() => (hint.hidden = true), 1800);
   }
 
-  #announce(words) {
+  announce(words) {
     this.elements.said.textContent = words;
   }
 
@@ -381,7 +312,7 @@ class ItemMap {
     this.isGone = true;
     this.observer.disconnect();
     clearTimeout(this.restTimer);
-    this.card.hide();
+    this.looking.leave();
     this.drawing.destroy();
     this.elements.root.remove();
   }

@@ -16,12 +16,12 @@ export class Overlay {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, map.camera.width, map.camera.height);
     pen.lineJoin = pen.lineCap = "round";
-    const { chosen, hover, ink, paper } = map;
-    const looked = hover >= 0 ? hover : chosen;
-    if (looked >= 0 && map.near.row === looked) this.#near(map.near.list, at, looked, ink, paper);
+    const { chosen, ink, paper } = map;
+    const { near, row, subject } = map.looking;
+    if (subject >= 0 && near.row === subject) this.#near(near.list, at, subject, ink, paper);
     if (chosen >= 0) this.#partners(map.partners, at, chosen, ink, paper);
     if (chosen >= 0) this.#ring(at(chosen), START, 3, ink, paper);
-    if (hover >= 0 && hover !== chosen) this.#ring(at(hover), START, 2, ink, paper);
+    if (row >= 0 && row !== chosen) this.#ring(at(row), START, 2, ink, paper);
     if (map.track.length > 1) this.#outline(map.track, map.accent);
   }
 

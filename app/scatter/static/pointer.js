@@ -34,7 +34,7 @@ export function attachPointer(map, canvas) {
 
   canvas.addEventListener("pointermove", (event) => {
     const place = placeOf(event);
-    if (!down.has(event.pointerId)) return map.hoverAt(...place);
+    if (!down.has(event.pointerId)) return map.looking.at(...place);
     const before = down.get(event.pointerId);
     down.set(event.pointerId, place);
     if (down.size === 2) return pinch(before, place);
@@ -55,7 +55,7 @@ export function attachPointer(map, canvas) {
     const [x, y] = start.place;
     if (!start.hasMoved && Math.hypot(place[0] - x, place[1] - y) < STILL) return;
     start.hasMoved = true;
-    map.leave();
+    map.looking.leave();
     if (start.tool === "pan") {
       map.camera.pan(place[0] - before[0], place[1] - before[1]);
       map.moved();
@@ -83,7 +83,10 @@ export function attachPointer(map, canvas) {
 
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
-  canvas.addEventListener("pointerleave", () => down.size || map.leave());
+  canvas.addEventListener("pointerleave", (event) => {
+    // A finger that was lifted has left, but what it pointed at is to be read.
+    if (!down.size && event.pointerType !== "touch") map.looking.leave();
+  });
   canvas.addEventListener("dblclick", (event) => {
     map.camera.zoomAt(...placeOf(event), event.shiftKey ? 0.5 : 2);
     map.moved();

@@ -36,6 +36,7 @@ flat in int vKind;
 flat in float vFaint;
 uniform float uSize;
 uniform vec3 uPaper;
+uniform vec3 uRim;
 out vec4 outColour;
 // Distance to the edge in pixels, negative inside. Areas of the three shapes are about the same.
 float edge(vec2 p, float r) {
@@ -57,8 +58,8 @@ void main() {
   float cover = 1.0 - smoothstep(-0.2, 1.0, d);
   if (cover <= 0.0) discard;
   float rim = uSize > 5.0 ? smoothstep(-1.3, -0.3, d) * 0.75 : 0.0;
-  vec3 colour = mix(mix(vColour, uPaper, rim), mix(vec3(0.55), uPaper, 0.35), vFaint * 0.85);
-  float alpha = cover * mix(0.9, 0.3, vFaint);
+  vec3 colour = mix(mix(vColour, uRim, rim), mix(vec3(0.55), uPaper, 0.35), vFaint * 0.85);
+  float alpha = cover * mix(0.9, 0.38, vFaint);
   outColour = vec4(colour * alpha, alpha);
 }`;
 
@@ -67,7 +68,7 @@ export class Points {
     this.gl = gl;
     this.program = makeProgram(gl, VERTEX, FRAGMENT);
     this.places = placesOf(gl, this.program, [
-      "uScale", "uCentre", "uShare", "uSize", "uPass", "uPaper",
+      "uScale", "uCentre", "uShare", "uSize", "uPass", "uPaper", "uRim",
     ]);
     this.array = gl.createVertexArray();
     gl.bindVertexArray(this.array);
@@ -104,13 +105,14 @@ export class Points {
     gl.bindVertexArray(null);
   }
 
-  draw({ camera, share, size, paper, stretches, hasSelection }) {
+  draw({ camera, share, size, paper, rim, stretches, hasSelection }) {
     const { gl, places } = this;
     gl.useProgram(this.program);
     gl.bindVertexArray(this.array);
     setView(gl, places, camera);
     gl.uniform1f(places.uShare, share);
     gl.uniform3f(places.uPaper, ...paper);
+    gl.uniform3f(places.uRim, ...rim);
     for (const pass of hasSelection ? [1, 2] : [0]) {
       gl.uniform1f(places.uPass, pass);
       gl.uniform1f(places.uSize, pass === 2 ? size * 1.15 : size);

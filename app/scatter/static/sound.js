@@ -1,11 +1,12 @@
 // One sound at a time, and where it is. Nothing sounds before somebody has switched sound on: that
 // press of a button is also what lets the browser play.
 
+let isOn = false; // for all maps, also for those that come after
+
 export class Player {
   constructor() {
     this.audio = new Audio();
     this.audio.preload = "auto";
-    this.isOn = false;
     this.address = null;
     this.onMove = () => {};
     this.onRefused = () => {};
@@ -13,7 +14,7 @@ export class Player {
   }
 
   play(address) {
-    if (!this.isOn || this.address === address) return;
+    if (!isOn || this.address === address) return;
     this.stop();
     this.address = address;
     this.audio.src = address;
@@ -32,10 +33,13 @@ export class Player {
     this.audio.removeAttribute("src");
   }
 
+  get isOn() {
+    return isOn;
+  }
+
   switch() {
-    this.isOn = !this.isOn;
-    if (!this.isOn) this.stop();
-    return this.isOn;
+    isOn = !isOn;
+    if (!isOn) this.stop();
   }
 
   #follow(address) {
