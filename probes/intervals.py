@@ -110,19 +110,28 @@ def bootstrap_interval(
     units = len(scores) if groups is None else len(np.unique(groups))
     if units < 2:
         raise ValueError(f"a bootstrap needs at least 2 units, got {units}")
+    if statistic == "mean":
+        found = resample_means(scores[None], draws, rng=rng, groups=groups)
+    else:
+        found = np.concatenate(list(_medians(scores, draws, rng=rng, groups=groups)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _medians(
+    scores: Float[np.ndarray, " items"],
+    draws: int,
+    *,
+    rng: np.random.Generator,
+    groups: Shaped[np.ndarray, " items"] | None,
+) -> Iterator[Float[np.ndarray, " some_draws"]]:
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
-    found = []
     for counts in resample_counts(len(scores), draws, rng=rng, groups=groups):
-        if statistic == "mean":
-            found.append(counts @ scores / counts.sum(axis=1))
-            continue
         below = np.cumsum(counts[:, order], axis=1)
         half = below[:, -1:] / 2
-        found.append((ordered[(below >= half).argmax(1)] + ordered[(below > half).argmax(1)]) / 2)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(found), [tail, 1 - tail])
-    return float(low), float(high)
+        yield (ordered[(below >= half).argmax(1)] + ordered[(below > half).argmax(1)]) / 2
 
 
 def resample_means(
