@@ -17,8 +17,7 @@ STEPS = 256
 
 def kinds_of(modalities: pd.Series) -> np.ndarray:
     """Return the number of every item's modality, which is that of its shape: (items,) bytes."""
-    numbers = pd.Categorical(modalities, categories=list(MODALITIES)).codes
-    return np.asarray(numbers, dtype=np.uint8)
+    return pd.Index(list(MODALITIES)).get_indexer(pd.Index(modalities)).astype(np.uint8)
 
 
 def paint(
@@ -75,10 +74,10 @@ def _paint_values(
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     palette = palette_of(points, colour)
     texts = points[colour].astype("string").fillna(MISSING)
-    numbers = pd.Categorical(texts, categories=list(palette)).codes
+    numbers = pd.Index(list(palette), dtype="string").get_indexer(pd.Index(texts))
     # what has no colour of its own, because there are more values than colours, is grey
     table = np.array([_rgb(hue) for hue in [*palette.values(), GREY]], dtype=np.uint8)
-    counts = np.bincount(np.asarray(numbers[shown], dtype=int) + 1, minlength=len(palette) + 1)[1:]
+    counts = np.bincount(numbers[shown] + 1, minlength=len(palette) + 1)[1:]
     legend = [
         {"name": _called(name, colour), "colour": hue, "count": int(count)}
         for (name, hue), count in zip(palette.items(), counts, strict=True)
