@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 from probes.knn import KnnResult, knn_probe
 from probes.linear import LinearResult, linear_probe
 from probes.result import Plain, Score, to_plain
+from probes.ridge import RidgeScreen, ridge_screen
 from probes.splits import Splits
 
 ProbeName = Literal["knn", "linear"]
@@ -63,6 +64,12 @@ class LayerTable:
     best: tuple[BestLayer, ...]
     """One a probe; missing if no layer could be probed."""
 
+    screen: RidgeScreen | None
+    """Ridge regression on every layer: which layers to expect much of. Not a linear probe."""
+
+    screen_reason: str
+    """Why there is no screen; empty if there is one."""
+
     classes: int
     counts: Mapping[str, int]
     """Items of train, val and test."""
@@ -79,8 +86,9 @@ def probe_layers(
     *,
     probes: tuple[ProbeName, ...] = PROBES,
     rng: np.random.Generator | None = None,
+    device: str = "cpu",
 ) -> LayerTable:
-    """Run kNN and linear probe on every layer.
+    """Run kNN and linear probe on every layer, and the ridge screen beside them.
 
     Args:
         layers: embeddings (items, dim) by tap id, the first layer first.
@@ -88,6 +96,7 @@ def probe_layers(
         splits: rows of train, val and test.
         probes: which probes to run.
         rng: needed if the splits have groups.
+        device: where the linear probe computes, as in "cuda".
 
     Returns:
         The table. A layer on which a probe is undefined (all embeddings alike) has a row that
@@ -99,32 +108,42 @@ def probe_layers(
     if not layers:
         raise ValueError("no layer to probe")
     rows = [
-        _row(tap, probe, x, labels, splits, rng) for tap, x in layers.items() for probe in probes
+        _row(tap, probe, _Task(x, labels, splits, device), rng)
+        for tap, x in layers.items()
+        for probe in probes
     ]
     if all(row.detail is None for row in rows):
         raise ValueError(rows[0].score.reason)
+    screen, reason = _screen(layers, labels, splits)
     best = [_best([row for row in rows if row.probe == probe]) for probe in probes]
     return LayerTable(
         rows=tuple(rows),
         best=tuple(choice for choice in best if choice is not None),
+        screen=screen,
+        screen_reason=reason,
         classes=len(np.unique(labels)),
         counts={part: len(getattr(splits, part)) for part in ("train", "val", "test")},
     )
 
 
-def _row(
-    tap: str,
-    probe: ProbeName,
-    x: np.ndarray,
-    labels: Shaped[np.ndarray, " labelled"],
-    splits: Splits,
-    rng: np.random.Generator | None,
-) -> LayerRow:
-    run = knn_probe if probe == "knn" else linear_probe
+@dataclass(frozen=True)
+class _Task:
+    x: np.ndarray
+    labels: Shaped[np.ndarray, " labelled"]
+    splits: Splits
+    device: str
+
+    def run(self, probe: ProbeName, rng: np.random.Generator | None) -> KnnResult | LinearResult:
+        if probe == "knn":
+            return knn_probe(self.x, self.labels, self.splits, rng=rng)
+        return linear_probe(self.x, self.labels, self.splits, rng=rng, device=self.device)
+
+
+def _row(tap: str, probe: ProbeName, task: _Task, rng: np.random.Generator | None) -> LayerRow:
     try:
-        detail = run(x, labels, splits, rng=rng)
+        detail = task.run(probe, rng)
     except ValueError as error:
-        score = Score(value=None, n=len(splits.test), method="accuracy", reason=str(error))
+        score = Score(value=None, n=len(task.splits.test), method="accuracy", reason=str(error))
         return LayerRow(tap=tap, probe=probe, score=score, val_accuracy=None, detail=None)
     return LayerRow(
         tap=tap,
@@ -133,6 +152,15 @@ def _row(
         val_accuracy=max(detail.val_accuracy),
         detail=detail,
     )
+
+
+def _screen(
+    layers: Mapping[str, np.ndarray], labels: Shaped[np.ndarray, " labelled"], splits: Splits
+) -> tuple[RidgeScreen | None, str]:
+    try:
+        return ridge_screen(layers, labels, splits), ""
+    except ValueError as error:  # train has one class: kNN can still be run
+        return None, str(error)
 
 
 def _best(rows: list[LayerRow]) -> BestLayer | None:

@@ -33,6 +33,7 @@ def test_the_layer_that_shows_the_classes_is_found():
     ]
     assert [best.tap for best in table.best] == ["block_01.resid"] * 2
     assert all(best.score.low > 0.9 for best in table.best)
+    assert table.screen.ranking == ("block_01.resid", "final_norm", "embed")
     assert table.classes == 3
     assert table.counts == {"train": 80, "val": 80, "test": 80}
 
@@ -72,6 +73,25 @@ def test_the_table_is_json():
 
     assert len(plain["rows"]) == 8
     assert plain["rows"][1]["detail"]["penalties"][0] == 100.0
+    assert [row["tap"] for row in plain["screen"]["rows"]] == list(layers)
+    assert list(plain) == [
+        "rows",
+        "best",
+        "screen",
+        "screen_reason",
+        "classes",
+        "counts",
+    ]
+
+
+def test_what_the_screen_cannot_do_does_not_stop_the_others():
+    layers, labels, splits = stack(np.random.default_rng(0), items=60)
+    labels[splits.train] = 1
+    table = probe_layers({"embed": layers["embed"]}, labels, splits, probes=("knn",))
+
+    assert table.best[0].score.value is not None
+    assert table.screen is None
+    assert table.screen_reason.startswith("the train split has items of one class only")
 
 
 def test_refusals():
