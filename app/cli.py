@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli_exchange import exchange_app
+from app.options import Json, Name, Out, StorePlace
 from app.terminal import figures, progress, say, show_json, show_table, training_progress
 from d2v_core.errors import D2VError, StoppedError
 
@@ -19,13 +21,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Make, fetch and check data folders.")
 app.add_typer(data_app, name="data")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
-Out = Annotated[Path, typer.Option(help="Where it goes.")]
-StorePlace = Annotated[str, typer.Argument(help="An embedding store: a folder or a URI.")]
-Name = Annotated[
-    str | None, typer.Option(help="Which representation; needed if the store has several.")
-]
+app.add_typer(exchange_app)
 
 
 @data_app.command("make")
@@ -178,49 +174,6 @@ def embed(
     say(f"{done.name}: {done.added} items added, {done.already} were there")
 
 
-@app.command("import")
-def import_(
-    vectors: Annotated[Path, typer.Argument(help="An .npy, .npz, .safetensors or .parquet file.")],
-    meta: Annotated[
-        Path,
-        typer.Option(help="A .csv, .jsonl or .parquet with a row a vector: modality, pair, label…"),
-    ],
-    out: Annotated[str, typer.Option(help="The store; made if it is not there.")],
-    name: Annotated[str | None, typer.Option(help="What the encoder shall be called.")] = None,
-    role: Annotated[
-        str,
-        typer.Option(
-            help="trained, or the control that they are: random twin, shuffled pairs, "
-            "low-level features."
-        ),
-    ] = "trained",
-    tap: Annotated[
-        list[str] | None,
-        typer.Option(help="Which layer of the file; repeated, in order. All if not given."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Put vectors made elsewhere into a store, rows as in a table.
-
-    The table has a column modality (image, audio or text) and any of: pair (items that belong
-    together share it), id, label, split, group, text, media, and others to colour by. Splits are
-    made where there are none. Pickled files are refused.
-
-    Example: d2v import clip.npy --meta clip.csv --out stores/clip --name clip
-    """
-    from app.importing import import_vectors
-
-    done = import_vectors(vectors, meta, out, name=name, role=role, taps=tap or [])
-    if as_json:
-        show_json(done._asdict())
-        return
-    was = "were there already" if done.already else f"{done.added} added"
-    say(f"{done.name}: {was}, {done.pairs} pairs")
-    say("layers: " + ", ".join(f"{tap} ({width})" for tap, width in done.layers.items()))
-    how = "made here, pairs and groups together" if done.splits_made else "as given"
-    say(f"splits {how}: " + ", ".join(f"{n} {split}" for split, n in done.splits.items()))
-
-
 @app.command()
 def probe(
     store: StorePlace,
@@ -278,7 +231,7 @@ def align(
     for place in stores:
         opened = Store(place)
         trained = [c.name for c in workbench.choices(opened) if c.recipe.role == "trained"]
-        wanted = [name] if name else trained or opened.names()
+        wanted = names_of(opened, name) if name else trained or opened.names()
         results += [workbench.align(opened, n) for n in wanted]
     if out is not None:
         reports.write_alignment(results, out)
@@ -321,7 +274,7 @@ def make_map(
     from d2v_core.store import Store
 
     opened = Store(store)
-    chosen = name or opened.only()
+    chosen = workbench.name_of(opened, name)
     tap = tap or opened.recipe(chosen).taps[-1]
     points, about = workbench.make_map(opened, chosen, tap=tap, method=method)
     if out is not None:
@@ -351,7 +304,9 @@ def names_of(store: Any, name: str | None) -> list[str]:  # noqa: ANN401  # impo
     """Return the named representation, or all of them."""
     from app import workbench
 
-    return [name] if name else [choice.name for choice in workbench.choices(store)]
+    if name:
+        return [workbench.name_of(store, name)]
+    return [choice.name for choice in workbench.choices(store)]
 
 
 def main() -> None:

@@ -53,7 +53,60 @@ def embed(
     from d2v_core.encoders import open_encoder
 
     opened, folder = open_encoder(encoder, pooling=pooling, ffn=ffn), read_folder(data)
-    return run_embed(opened, folder, Store(store, create=True), report=report)
+    into = Store(store, create=True)
+    done = run_embed(opened, folder, into, report=report)
+    into.keep(_encoder_key(done.name), pd.DataFrame({"encoder": [absolute(encoder)]}), {})
+    return done
+
+
+def _encoder_key(name: str) -> str:
+    return f"encoder|1|{name}"
+
+
+def absolute(encoder: str) -> str:
+    """Return the name of an encoder so that it can be opened from any folder."""
+    kind, colon, rest = encoder.partition(":")
+    if Path(encoder).exists():
+        return str(Path(encoder).resolve())
+    return f"{kind}:{Path(rest).resolve()}" if colon and Path(rest).exists() else encoder
+
+
+def encoder_places(store: Store, name: str) -> list[str]:
+    """Return where the encoder of a representation may be, the likeliest place first."""
+    called = store.recipe(name).encoder
+    kept = store.kept(_encoder_key(name))
+    known = [] if kept is None else [str(kept[0]["encoder"].iloc[0])]
+    return [*known, called, str(SAMPLE_RUNS / called)]
+
+
+def can_be_opened(encoder: str) -> bool:
+    """Tell whether an encoder is where its name says: a folder, a file, or no place at all."""
+    kind, colon, rest = encoder.partition(":")
+    is_named = bool(colon) and (kind in ("random", "hf") or Path(rest).exists())
+    return is_named or Path(encoder).is_dir()
+
+
+def name_of(store: Store, name: str | None) -> str:
+    """Return the full name of a representation.
+
+    Args:
+        store: where it is.
+        name: of its table, or of its encoder if that is enough to tell it; if None, the only one
+            is meant, or the only one that is no control.
+
+    Raises:
+        StoreError: if there is none, or more than one to choose from.
+    """
+    recipes = store.recipes()
+    if name is None:
+        trained = [n for n, recipe in recipes.items() if recipe.role == "trained"]
+        return trained[0] if len(trained) == 1 else store.only()
+    if name in recipes:
+        return name
+    called = [n for n, recipe in recipes.items() if Path(recipe.encoder).name == name]
+    if len(called) > 1:
+        raise StoreError(f"{name!r} may be {' or '.join(called)}; give the full name")
+    return called[0] if called else store.recipe(name).name  # which says what there is
 
 
 def sample_encoders() -> list[str]:
@@ -68,12 +121,15 @@ def prepare_sample(*, report: Report = _quiet) -> Store:
     done_name, encoders = "sample", sample_encoders()
     stamp = _sample_stamp(encoders)
     kept = store.kept(done_name)
-    if kept is not None and kept[1]["stamp"] == stamp:
+    if kept is not None and kept[1] == {"stamp": stamp} and "name" in kept[0]:
         return store
+    names = []
     for number, encoder in enumerate(encoders):
         report(number, len(encoders))
-        embed(encoder, SAMPLE_DATA, SAMPLE_STORE)
-    store.keep(done_name, pd.DataFrame({"encoder": encoders}), {"stamp": stamp})
+        names.append(embed(encoder, SAMPLE_DATA, SAMPLE_STORE).name)
+    for stale in set(store.names()) - set(names):  # of runs as they were before
+        store.drop(stale)
+    store.keep(done_name, pd.DataFrame({"encoder": encoders, "name": names}), {"stamp": stamp})
     report(len(encoders), len(encoders))
     return store
 

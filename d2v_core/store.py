@@ -248,6 +248,15 @@ class Store:
         else:
             self.database.create_table(recipe.name, items)
 
+    def drop(self, name: str) -> None:
+        """Remove a representation; results that were kept of it stay.
+
+        Raises:
+            StoreError: if there is no such representation.
+        """
+        self.recipe(name)
+        self.database.drop_table(name)
+
     def keep(self, key: str, table: pd.DataFrame, about: dict[str, Any]) -> None:
         """Keep a result that was dear to compute, replacing one of the same key.
 

@@ -1,0 +1,156 @@
+"""Commands for what comes in and goes out: import, export, ask, report."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.options import Json, Name, StorePlace
+from app.terminal import out_console, say, show_json, show_table
+
+exchange_app = typer.Typer()
+
+
+@exchange_app.command("import")
+def import_(
+    vectors: Annotated[Path, typer.Argument(help="An .npy, .npz, .safetensors or .parquet file.")],
+    meta: Annotated[
+        Path,
+        typer.Option(help="A .csv, .jsonl or .parquet with a row a vector: modality, pair, label…"),
+    ],
+    out: Annotated[str, typer.Option(help="The store; made if it is not there.")],
+    name: Annotated[str | None, typer.Option(help="What the encoder shall be called.")] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            help="trained, or the control that they are: random twin, shuffled pairs, "
+            "low-level features."
+        ),
+    ] = "trained",
+    tap: Annotated[
+        list[str] | None,
+        typer.Option(help="Which layer of the file; repeated, in order. All if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put vectors made elsewhere into a store, rows as in a table.
+
+    The table has a column modality (image, audio or text) and any of: pair (items that belong
+    together share it), id, label, split, group, text, media, and others to colour by. Splits are
+    made where there are none. Pickled files are refused.
+
+    Example: d2v import clip.npy --meta clip.csv --out stores/clip --name clip
+    """
+    from app.importing import import_vectors
+
+    done = import_vectors(vectors, meta, out, name=name, role=role, taps=tap or [])
+    if as_json:
+        show_json(done._asdict())
+        return
+    was = "were there already" if done.already else f"{done.added} added"
+    say(f"{done.name}: {was}, {done.pairs} pairs")
+    say("layers: " + ", ".join(f"{tap} ({width})" for tap, width in done.layers.items()))
+    how = "made here, pairs and groups together" if done.splits_made else "as given"
+    say(f"splits {how}: " + ", ".join(f"{n} {split}" for split, n in done.splits.items()))
+
+
+@exchange_app.command()
+def export(
+    store: StorePlace,
+    out: Annotated[Path, typer.Option(help="A .parquet file with one row an item.")],
+    name: Name = None,
+    tap: Annotated[
+        str | None, typer.Option(help="The layer of map and neighbours; the last if not given.")
+    ] = None,
+    vectors: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer to write, repeated, or all; that of the map if not given."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Of the map: umap or pca.")] = "umap",
+    as_json: Json = False,
+) -> None:
+    """Write one row an item: metadata, place on the map, trust, neighbours, vectors.
+
+    The file opens in DuckDB, pandas, Spotlight and Embedding Atlas (embedding-atlas FILE --x x
+    --y y --neighbors neighbors), and comes back with d2v import FILE --meta FILE.
+
+    Example: d2v export stores/aviary --name NAME --out aviary.parquet
+    """
+    from app import workbench
+    from app.exporting import export as write_export
+    from d2v_core.store import Store
+
+    opened = Store(store)
+    chosen = workbench.name_of(opened, name)
+    layers = opened.recipe(chosen).taps if vectors == ["all"] else vectors
+    done = write_export(opened, chosen, out, tap=tap, vectors=layers, method=method)
+    if as_json:
+        show_json(done._asdict())
+        return
+    say(f"{done.rows} rows of {done.name} at {done.tap} in {done.file}: {', '.join(done.columns)}")
+
+
+@exchange_app.command()
+def ask(
+    store: StorePlace,
+    text: Annotated[str | None, typer.Option(help="A sentence.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A sound.")] = None,
+    name: Name = None,
+    k: Annotated[int, typer.Option("-k", help="How many items of each modality.")] = 5,
+    tap: Annotated[
+        str | None,
+        typer.Option(help="Which layer; that of the alignment, or the last, if not given."),
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Where the encoder is now, if it has moved.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find the items of every modality that lie nearest to a sentence, a picture or a sound.
+
+    "By chance" is the share of random orders that bring an item at least as far up. What is
+    claimed of the two modalities stands below their hits.
+
+    Example: d2v ask stores/aviary --text "A small owl hoots at night." --name NAME
+    """
+    from app import workbench
+    from app.asking import ask as find
+    from app.asking import query_of
+    from d2v_core.store import Store
+
+    query = query_of(text, image, audio)
+    opened = Store(store)
+    chosen = workbench.name_of(opened, name)
+    found = find(opened, chosen, query, k=k, tap=tap, encoder=encoder)
+    if as_json:
+        show_json(found)
+        return
+    for modality, part in found["modalities"].items():
+        title = f"Nearest {modality}: {found['encoder']} at {part['tap']}, of {part['items']}"
+        rows: list[list[object]] = [
+            [
+                hit["rank"],
+                hit["id"],
+                hit["label"],
+                f"{hit['cosine']:.3f}",
+                f"{hit['chance']:.3f}",
+                hit["text"] or hit["media"],
+            ]
+            for hit in part["hits"]
+        ]
+        show_table(title, ["", "id", "label", "cosine", "by chance", "item"], rows)
+        for line in ask_words(modality, part):
+            out_console.print(line, highlight=False, markup=False)
+        out_console.print()
+
+
+def ask_words(modality: str, part: dict[str, Any]) -> Iterator[str]:
+    """Say what hits of one modality have to be compared with."""
+    yield f"Cosine with the average {modality}: {part['average_cosine']:.3f}."
+    if part["label"]:
+        label, hits, by_chance = part["label"].values()
+        yield f"{hits} of {len(part['hits'])} are {label}; by chance {by_chance:.1f}."
+    if "alignment" in part:
+        yield part["alignment"]["words"]
