@@ -34,15 +34,13 @@ def query_of(text: str | None, image: Path | None, audio: Path | None) -> Query:
     Raises:
         InputError: if none was, or several were, or there is no such file.
     """
-    given = {"text": text, "image": image, "audio": audio}
-    found = [(m, given[m]) for m in MODALITIES if given[m] is not None]
+    given: dict[Modality, Path | str | None] = {"text": text, "image": image, "audio": audio}
+    found = [Query(m, source) for m, source in given.items() if source is not None]
     if len(found) != 1:
         raise InputError("ask with one of --text SENTENCE, --image FILE and --audio FILE")
-    modality, source = found[0]
-    if isinstance(source, Path) and not source.is_file():
-        raise InputError(f"there is no file {source}")
-    assert source is not None  # it was chosen for that
-    return Query(modality, source)
+    if isinstance(found[0].source, Path) and not found[0].source.is_file():
+        raise InputError(f"there is no file {found[0].source}")
+    return found[0]
 
 
 def ask(

@@ -58,7 +58,7 @@ def test_neighbours_are_rows_of_the_file_with_their_cosine_distance(exported):
 
 
 def test_neighbours_have_the_layout_that_embedding_atlas_reads(exported):
-    """`--neighbors COLUMN` wants {"ids": [n, …], "distances": [d, …]}, ids as row numbers from 0."""
+    """`--neighbors COLUMN` wants {"ids": […], "distances": […]}, ids as row numbers from 0."""
     kind = pq.read_schema(exported[2]).field("neighbors").type
 
     assert [kind.field(n).name for n in range(kind.num_fields)] == ["ids", "distances"]
