@@ -79,7 +79,7 @@ def test_without_a_recurring_type_the_control_is_at_majority_chance():
         types = np.arange(450)
         found = linear_control(x, labels, thirds(rng, 450), types=types, rng=rng, penalties=FEW)
         differences += [found.control.value - found.control.chance]
-        assert found.control.chance == pytest.approx(0.7, abs=0.06)
+        assert found.control.chance == pytest.approx(0.7, abs=0.12)
 
     assert np.mean(differences) == pytest.approx(0.0, abs=0.02)
     assert found.control.low < found.control.chance < found.control.high
