@@ -18,11 +18,10 @@ from probes.intervals import CONFIDENCE, resample_counts, wilson
 from probes.result import Plain, Score, to_plain
 from probes.ridge import RIDGE_PENALTIES, RidgeFit, fit_ridge, one_hot
 from probes.splits import Splits
-from probes.standardise import Standardiser
 from probes.supports import Supports
 
 BOOTSTRAPS = 2000
-UNKNOWN = 1.0  # λ where the support cannot tell: the mean square of a standardised layer
+UNKNOWN = 1.0  # λ where the support cannot tell: the mean square of its channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,16 +164,13 @@ def predict_from(
     for support in draws:
         names, codes = np.unique(labels[support], return_inverse=True)
         try:
-            scaler = Standardiser.of(x[support])
+            fit = fit_ridge(x[support], one_hot(codes, len(names)), single=True)
         except ValueError:  # nothing to tell the classes apart by
             told.append(np.full(len(queries), names[0]))
             penalties.append(0.0)
             continue
-        fit = fit_ridge(scaler(x[support]), one_hot(codes, len(names)))
         penalty = choose_penalty(fit)
-        weights = fit.weights(penalty) / scaler.rms  # rather than scaling the queries every time
-        offset = fit.target_mean - scaler.mean @ weights - fit.mean @ weights * scaler.rms
-        told.append(names[(queries @ weights + offset).argmax(axis=1)])
+        told.append(names[fit.predict(queries, penalty).argmax(axis=1)])
         penalties.append(penalty)
     return np.stack(told), penalties
 
@@ -183,8 +179,8 @@ def choose_penalty(fit: RidgeFit, penalties: Sequence[float] = RIDGE_PENALTIES) 
     """Return the λ under which most support items are told right by the others.
 
     Among equals the smaller squared error decides. Where no class has two items, an item that is
-    left out takes its class with it and nothing can be learnt: then λ is the mean square of the
-    support, which is 1.
+    left out takes its class with it and nothing can be learnt: then λ is 1, the mean
+    square of the support.
 
     Args:
         fit: fitted to class columns of the support.
@@ -193,11 +189,10 @@ def choose_penalty(fit: RidgeFit, penalties: Sequence[float] = RIDGE_PENALTIES) 
     if fit.targets.sum(axis=0).max() < 2:
         return UNKNOWN
     truth = fit.targets.argmax(axis=1)
-    merits = []
-    for word in fit.leave_one_out(penalties):
-        error = float(np.sum((word - fit.targets) ** 2))
-        merits.append((int(np.sum(word.argmax(axis=1) == truth)), -error))
-    return float(penalties[max(range(len(merits)), key=merits.__getitem__)])
+    word = fit.leave_one_out(penalties)
+    right = np.sum(word.argmax(axis=2) == truth[:, None], axis=0)
+    errors = np.sum((word - fit.targets[:, None]) ** 2, axis=(0, 2))
+    return float(penalties[int(np.lexsort((errors, -right))[0])])
 
 
 def _over_draws(

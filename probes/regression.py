@@ -10,9 +10,8 @@ from probes.checks import check_finite, check_same_length
 from probes.intervals import CONFIDENCE, resample_counts
 from probes.penalties import largest_first, quarter_decades
 from probes.result import Plain, Score, to_plain
-from probes.ridge import RIDGE_PENALTIES, RidgeScreen, fit_ridge, score_of, screen_targets
+from probes.ridge import RIDGE_PENALTIES, RidgeScreen, fit_ridge, scores_of, screen_targets
 from probes.splits import Splits
-from probes.standardise import Standardiser
 
 DRAWS = 2000
 MEASURES = ("R2", "Pearson's r", "mean absolute error")
@@ -78,9 +77,8 @@ def regression_probe(
     tried, on_val = _sweep(x, y, splits, penalties)
     best = max(range(len(tried)), key=lambda place: (on_val[place], tried[place]))
     rows = splits.fit_and_val
-    scaler = Standardiser.of(x[rows])
-    fit = fit_ridge(scaler(x[rows]), y[rows, None])
-    predicted = fit.predict(scaler(x[splits.test]), tried[best])[:, 0]
+    fit = fit_ridge(x[rows], y[rows, None])
+    predicted = fit.predict(x[splits.test], tried[best])[:, 0]
     truth, groups = y[splits.test], splits.test_groups
     moments = _Moments.of(predicted, truth, centre=float(y[rows].mean()))
     r2, pearson, error = moments.scores(groups=groups, rng=rng)
@@ -147,13 +145,15 @@ def _sweep(
 ) -> tuple[list[float], list[float]]:
     """Return the λ tried and R² on val, first as given, then finer around the best."""
     tried = largest_first(penalties)
-    scaler = Standardiser.of(x[splits.train])
-    fit = fit_ridge(scaler(x[splits.train]), y[splits.train, None])
-    on_val, truth = scaler(x[splits.val]), y[splits.val, None]
-    scores = [score_of(fit.predict(on_val, penalty), truth) for penalty in tried]
-    finer = quarter_decades(tried, tried[int(np.argmax(scores))])
-    scores += [score_of(fit.predict(on_val, penalty), truth) for penalty in finer]
-    return tried + finer, scores
+    fit = fit_ridge(x[splits.train], y[splits.train, None])
+
+    def scores(some: Sequence[float]) -> list[float]:
+        predicted = [fit.predict(x[splits.val], penalty) for penalty in some]
+        return scores_of(np.stack(predicted, axis=1), y[splits.val, None]) if some else []
+
+    found = scores(tried)
+    finer = quarter_decades(tried, tried[int(np.argmax(found))])
+    return tried + finer, found + scores(finer)
 
 
 @dataclass(frozen=True)

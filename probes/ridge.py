@@ -8,9 +8,12 @@ so that U, S, V serve all λ. What the fit would have said about item i, had it 
 it, needs no second fit: its residual is (yᵢ − ŷᵢ) / (1 − hᵢ), with hᵢ the leverage of the item.
 Both parts of that quotient vanish when a small λ lets the fit pass through all items, therefore
 they are summed from what λ leaves over, nλ / (s² + nλ), and never taken as differences.
+
+A penalty is given in units of the mean square of the fitted, centred features, so that it means the
+same at every layer, as it does for the linear probe.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +24,6 @@ from probes.checks import check_finite, check_same_length, number_labels
 from probes.penalties import largest_first
 from probes.result import Plain, to_plain
 from probes.splits import Splits
-from probes.standardise import Standardiser
 
 RIDGE_PENALTIES = tuple(10.0**power for power in range(-6, 5))
 NEGLIGIBLE = 1e-12  # share of the largest s² below which a direction is rounding
@@ -35,6 +37,9 @@ class RidgeFit:
 
     mean: Float[np.ndarray, " dim"]
     target_mean: Float[np.ndarray, " targets"]
+    mean_square: float
+    """Of the centred features: what a penalty of 1 amounts to."""
+
     axes: Float[np.ndarray, "dim rank"]
     """V: the directions in which the items differ."""
 
@@ -56,48 +61,60 @@ class RidgeFit:
 
     def weights(self, penalty: float) -> Float[np.ndarray, "dim targets"]:
         """Return W at one λ."""
-        shrink = np.sqrt(self.energy) / (self.energy + len(self.scores) * penalty)
+        shrink = np.sqrt(self.energy) / (self.energy + self._burden(penalty))
         return self.axes @ (shrink[:, None] * self.loads)
 
     def predict(
-        self, x: Float[np.ndarray, "items dim"], penalty: float
-    ) -> Float[np.ndarray, "items targets"]:
+        self, x: Float[np.ndarray, "queries dim"], penalty: float
+    ) -> Float[np.ndarray, "queries targets"]:
         """Return the fit's word about any items."""
-        return (x - self.mean) @ self.weights(penalty) + self.target_mean
+        weights = self.weights(penalty)
+        return x @ weights + (self.target_mean - self.mean @ weights)
 
     def leave_one_out(
         self, penalties: Sequence[float]
-    ) -> Iterator[Float[np.ndarray, "items targets"]]:
-        """Yield, for one λ after the other, what the fit without it says about every fitted item.
+    ) -> Float[np.ndarray, "items penalties targets"]:
+        """Return what the fit without it says about every fitted item.
 
-        The same would come of n fits to n − 1 items, each with its own intercept and with the same
-        nλ (a penalty of λ·n/(n − 1) in terms of its own items).
+        The same would come of n fits to n − 1 items, each with its own intercept and all with the
+        burden nλ · mean square of the fit to n items.
 
         Raises:
             ValueError: if an item lies alone in a direction and λ is 0: nothing tells what the
                 others would say.
         """
-        burden = len(self.scores) * np.array(penalties)
-        left = burden / (self.energy[:, None] + burden)
+        burden = np.array([self._burden(penalty) for penalty in penalties])
+        left = (burden / (self.energy[:, None] + burden)).astype(self.scores.dtype)
         slack = self.free[:, None] + np.square(self.scores) @ left
-        for place in range(len(penalties)):
-            if slack[:, place].min() <= 0:
-                raise ValueError(
-                    f"item {int(slack[:, place].argmin())} is reproduced whatever the others are: "
-                    "leaving it out needs a larger penalty"
-                )
-            residual = self.outside + self.scores @ (left[:, place, None] * self.loads)
-            yield self.targets - residual / slack[:, place, None]
+        if slack.min() <= 0:
+            raise ValueError(
+                f"item {int(slack.min(axis=1).argmin())} is reproduced whatever the others are: "
+                "leaving it out needs a larger penalty"
+            )
+        shape = len(self.scores), len(burden), self.loads.shape[1]
+        factors = left[:, :, None] * self.loads[:, None]
+        word = (self.scores @ factors.reshape(len(factors), -1)).reshape(shape)
+        word += self.outside[:, None]
+        word /= slack[:, :, None]
+        return np.subtract(self.targets[:, None], word, out=word)
+
+    def _burden(self, penalty: float) -> float:
+        return len(self.scores) * penalty * self.mean_square
 
 
 def fit_ridge(
-    x: Float[np.ndarray, "items dim"], y: Float[np.ndarray, "labelled targets"]
+    x: Float[np.ndarray, "items dim"],
+    y: Float[np.ndarray, "labelled targets"],
+    *,
+    single: bool = False,
 ) -> RidgeFit:
     """Decompose the items once, for ridge fits at any penalty. The intercept is not penalised.
 
     Args:
-        x: features; a penalty means the same at every layer if their scale does.
+        x: features.
         y: what is to be predicted: numbers, or classes as `one_hot`.
+        single: go on in single precision once the axes are known. It is enough for telling which
+            of several fits is best.
 
     Returns:
         What all fits have in common.
@@ -110,33 +127,35 @@ def fit_ridge(
     check_same_length(x, y, "targets")
     items, dim = x.shape
     mean, target_mean = x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-    centred, targets = x - mean, y - target_mean
-    if dim < items:
-        energy, axes = np.linalg.eigh(centred.T @ centred)
-        kept = energy > NEGLIGIBLE * energy[-1]
-        energy, axes = energy[kept], axes[:, kept]
-        scores = centred @ (axes / np.sqrt(energy))
-    else:
-        energy, scores = np.linalg.eigh(centred @ centred.T)
-        kept = energy > NEGLIGIBLE * energy[-1]
-        energy, scores = energy[kept], scores[:, kept]
-        axes = centred.T @ (scores / np.sqrt(energy))
-    if not len(energy):
-        raise ValueError(f"all {items} items are the same: there is nothing to read from them")
+    centred = x - mean
+    mean_square = float(np.vdot(centred, centred)) / centred.size
+    if np.sqrt(mean_square) <= NEGLIGIBLE * max(float(x.max()), -float(x.min())):
+        raise ValueError(
+            f"all {items} items have the same embedding: there is nothing to read from it"
+        )
+    turn = dim < items  # then the small side is that of the channels
+    energy, vectors = np.linalg.eigh(centred.T @ centred if turn else centred @ centred.T)
+    kept = energy > NEGLIGIBLE * energy[-1]
+    energy, vectors = energy[kept], vectors[:, kept]
+    dtype = np.float32 if single else np.float64
+    narrow, targets = centred.astype(dtype, copy=False), (y - target_mean).astype(dtype)
+    lengths = np.sqrt(energy)
+    scores = narrow @ (vectors / lengths).astype(dtype) if turn else vectors.astype(dtype)
+    axes = vectors if turn else centred.T @ (vectors / lengths)
     loads = scores.T @ targets
     saturated = len(energy) == items - 1  # then nothing is outside, but for rounding
-    outside = np.zeros_like(targets) if saturated else targets - scores @ loads
     free = 1 - 1 / items - np.einsum("ij,ij->i", scores, scores)
     return RidgeFit(
         mean=mean,
         target_mean=target_mean,
+        mean_square=mean_square,
         axes=axes,
         energy=energy,
         scores=scores,
         loads=loads,
-        targets=y.astype(np.float64),
-        outside=outside,
-        free=np.zeros(items) if saturated else free.clip(min=0),
+        targets=y.astype(dtype),
+        outside=np.zeros_like(targets) if saturated else targets - scores @ loads,
+        free=np.zeros(items, dtype) if saturated else free.clip(min=0),
     )
 
 
@@ -209,7 +228,7 @@ def ridge_screen(
         layers: embeddings (items, dim) by tap id, the first layer first.
         labels: one an item.
         splits: rows of each part; test is not used.
-        penalties: candidates for λ, in units of the layer's mean square.
+        penalties: candidates for λ.
 
     Returns:
         Accuracies at every layer and penalty, and the ranking.
@@ -270,7 +289,7 @@ def _row(
     tried: list[float],
 ) -> RidgeRow:
     try:
-        scaler = Standardiser.of(x[splits.train])
+        fit = fit_ridge(x[splits.train], y[splits.train], single=True)
     except ValueError as error:
         return RidgeRow(
             tap=tap,
@@ -281,10 +300,9 @@ def _row(
             score=None,
             reason=str(error),
         )
-    fit = fit_ridge(scaler(x[splits.train]), y[splits.train])
-    on_val, truth = scaler(x[splits.val]), y[splits.val]
-    left_out = tuple(score_of(word, fit.targets) for word in fit.leave_one_out(tried))
-    val = tuple(score_of(fit.predict(on_val, penalty), truth) for penalty in tried)
+    on_val = np.stack([fit.predict(x[splits.val], penalty) for penalty in tried], axis=1)
+    left_out = tuple(scores_of(fit.leave_one_out(tried), y[splits.train]))
+    val = tuple(scores_of(on_val, y[splits.val]))
     deciding = left_out if splits.groups is None else val
     best = int(np.argmax(deciding))
     return RidgeRow(
@@ -297,11 +315,17 @@ def _row(
     )
 
 
-def score_of(
-    predicted: Float[np.ndarray, "items targets"], truth: Float[np.ndarray, "items targets"]
-) -> float:
-    """Return the accuracy for class columns, R² for one column of numbers (0 if they are equal)."""
+def scores_of(
+    predicted: Float[np.ndarray, "items penalties targets"],
+    truth: Float[np.ndarray, "items targets"],
+) -> list[float]:
+    """Return, for every penalty, the accuracy for class columns or R² for one column of numbers.
+
+    R² is 0 where all numbers are equal: then there is nothing to explain.
+    """
     if truth.shape[1] > 1:
-        return float((predicted.argmax(axis=1) == truth.argmax(axis=1)).mean())
+        right = predicted.argmax(axis=2) == truth.argmax(axis=1)[:, None]
+        return right.mean(axis=0).tolist()
     total = float(np.sum((truth - truth.mean(axis=0)) ** 2))
-    return 1 - float(np.sum((truth - predicted) ** 2)) / total if total > 0 else 0.0
+    errors = np.sum((truth - predicted[:, :, 0]) ** 2, axis=0)
+    return (1 - errors / total).tolist() if total > 0 else [0.0] * len(errors)

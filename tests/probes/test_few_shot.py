@@ -140,12 +140,15 @@ def test_the_penalty_is_that_under_which_the_others_tell_most():
     codes = np.arange(3).repeat(8)
     x = 1.5 * np.eye(3, 30)[codes] + rng.normal(size=(24, 30))
     fit = fit_ridge(x, one_hot(codes, 3))
+    variance = np.mean((x - x.mean(axis=0)) ** 2)
     right = []
     for penalty in RIDGE_PENALTIES:
         told = []
         for i in range(24):
             rest = np.arange(24) != i
-            peer = Ridge(alpha=24 * penalty, solver="svd").fit(x[rest], one_hot(codes, 3)[rest])
+            peer = Ridge(alpha=24 * penalty * variance, solver="svd").fit(
+                x[rest], one_hot(codes, 3)[rest]
+            )
             told.append(peer.predict(x[i : i + 1]).argmax() == codes[i])
         right.append(sum(told))
     chosen = RIDGE_PENALTIES.index(choose_penalty(fit))

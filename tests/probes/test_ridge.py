@@ -10,6 +10,11 @@ from probes.ridge import RIDGE_PENALTIES, fit_ridge, one_hot, ridge_screen, scre
 from probes.splits import Splits
 
 
+def alpha(x, penalty):
+    """What scikit-learn calls the same penalty."""
+    return len(x) * penalty * np.mean((x - x.mean(axis=0)) ** 2)
+
+
 def problem(items, dim, classes=3, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(items, dim)) * np.arange(1, dim + 1) ** -0.5 + 3.0
@@ -23,11 +28,11 @@ def problem(items, dim, classes=3, seed=0):
 def test_leaving_one_out_equals_fitting_without_it(items, dim, penalty):
     """n refits with the intercept of their own, at the same nλ."""
     x, _, y = problem(items, dim)
-    (predicted,) = fit_ridge(x, y).leave_one_out([penalty])
+    predicted = fit_ridge(x, y).leave_one_out([1.0, penalty])[:, 1]
 
     for i in range(items):
         rest = np.arange(items) != i
-        peer = Ridge(alpha=items * penalty, solver="svd").fit(x[rest], y[rest])
+        peer = Ridge(alpha=alpha(x, penalty), solver="svd").fit(x[rest], y[rest])
         np.testing.assert_allclose(predicted[i], peer.predict(x[i : i + 1])[0], atol=1e-7)
 
 
@@ -36,7 +41,7 @@ def test_leaving_one_out_equals_fitting_without_it(items, dim, penalty):
 def test_equals_sklearn(items, dim, penalty):
     x, _, y = problem(items, dim)
     fresh = np.random.default_rng(1).normal(size=(7, dim))
-    peer = Ridge(alpha=items * penalty, solver="svd").fit(x, y)
+    peer = Ridge(alpha=alpha(x, penalty), solver="svd").fit(x, y)
     fit = fit_ridge(x, y)
 
     np.testing.assert_allclose(fit.weights(penalty), peer.coef_.T, atol=1e-8)
@@ -61,8 +66,10 @@ def test_channels_that_say_nothing_change_nothing():
     padded = np.hstack([x, np.zeros((20, 30))])
     tall, wide = fit_ridge(x, y), fit_ridge(padded, y)
 
-    for one, other in zip(*(fit.leave_one_out([1e-3, 1.0]) for fit in (tall, wide)), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-9)
+    same = np.array([1e-3, 1.0]) * 6  # the mean square is that of 36 channels instead of 6
+    np.testing.assert_allclose(
+        tall.leave_one_out([1e-3, 1.0]), wide.leave_one_out(same.tolist()), atol=1e-9
+    )
     np.testing.assert_allclose(wide.weights(1e-3)[6:], 0.0, atol=1e-12)
 
 
@@ -73,8 +80,31 @@ def test_an_item_on_its_own_axis_cannot_be_left_out_without_a_penalty():
     with pytest.raises(
         ValueError, match=r"^item \d is reproduced whatever the others are: leaving"
     ):
-        list(fit.leave_one_out([0.0]))
-    assert all(np.isfinite(word).all() for word in fit.leave_one_out([1e-12]))
+        fit.leave_one_out([1.0, 0.0])
+    assert np.isfinite(fit.leave_one_out([1e-12])).all()
+
+
+@pytest.mark.parametrize(("items", "dim"), [(60, 12), (20, 50), (22, 20)])
+def test_single_precision_says_nearly_the_same(items, dim):
+    """Also far from the origin, where single precision alone would see nothing."""
+    x, _, y = problem(items, dim)
+    one, two = fit_ridge(x + 1e4, y), fit_ridge(x + 1e4, y, single=True)
+
+    penalties = [1e-6, 1e-2, 1.0]
+    assert two.leave_one_out(penalties).dtype == np.float32
+    np.testing.assert_allclose(
+        two.leave_one_out(penalties), one.leave_one_out(penalties), rtol=1e-2, atol=1e-2
+    )
+    np.testing.assert_allclose(two.weights(1e-2), one.weights(1e-2), atol=1e-4)
+
+
+def test_a_penalty_means_the_same_at_any_scale():
+    x, _, y = problem(40, 5)
+    penalties = [1e-3, 1.0]
+
+    np.testing.assert_allclose(
+        fit_ridge(1e-5 * x, y).leave_one_out(penalties), fit_ridge(x, y).leave_one_out(penalties)
+    )
 
 
 def stack(items=240, classes=3, seed=0):
@@ -109,14 +139,13 @@ def test_scores_equal_refits_on_train():
     splits, x = Splits(*parts), layers["blurred"]
     row = ridge_screen({"x": x}, labels, splits, penalties=[0.1]).rows[0]
     train = x[splits.train]
-    scale = np.sqrt(np.mean((train - train.mean(axis=0)) ** 2))
     y = one_hot(labels, 3)[splits.train]
     right = []
     for i in range(20):
         rest = np.arange(20) != i
-        peer = Ridge(alpha=20 * 0.1 * scale**2, solver="svd").fit(train[rest], y[rest])
+        peer = Ridge(alpha=alpha(train, 0.1), solver="svd").fit(train[rest], y[rest])
         right.append(peer.predict(train[i : i + 1])[0].argmax() == labels[splits.train][i])
-    whole = Ridge(alpha=20 * 0.1 * scale**2).fit(train, y)
+    whole = Ridge(alpha=alpha(train, 0.1)).fit(train, y)
 
     assert row.leave_one_out == (np.mean(right),)
     on_val = whole.predict(x[splits.val]).argmax(axis=1) == labels[splits.val]
@@ -184,8 +213,8 @@ def test_refusals():
         ridge_screen(layers, np.zeros(30), splits)
     with pytest.raises(ValueError, match=r"^29 items but 30 labels$"):
         ridge_screen({"short": layers["clear"][:29]}, labels, splits)
-    with pytest.raises(ValueError, match=r"^all 4 items are the same: there is nothing to read"):
-        fit_ridge(np.zeros((4, 2)), np.eye(4))
+    with pytest.raises(ValueError, match=r"^all 4 items have the same embedding: there is nothing"):
+        fit_ridge(np.full((4, 2), 0.1), np.eye(4))
     with pytest.raises(ValueError, match=r"^y has NaN or infinite numbers in 1 of 3 rows"):
         fit_ridge(np.eye(3), np.array([[0.0], [np.nan], [1.0]]))
 
@@ -193,7 +222,6 @@ def test_refusals():
 def test_the_penalties_reach_from_least_squares_to_the_mean():
     """On standardised data the sweep covers both ends of what ridge can do."""
     x, _, y = problem(300, 10)
-    x = (x - x.mean(axis=0)) / x.std()
     fit = fit_ridge(x, y)
 
     free = fit.predict(x, 0.0)
