@@ -85,6 +85,9 @@ def test_chance_is_what_random_naming_gives():
         figures.append([skew(counts), np.abs(counts - 4.8).sum() / 240, (counts == 0).mean()])
     expected = random_figures(40, 25, 3)
 
+    x = rng.normal(size=(26, 3))
+    within = hubness(x, x, rng=rng, k=3, itself=np.arange(26))  # one of 26 is the query
+    assert within.anti_hubs.chance == pytest.approx((22 / 25) ** 26)
     assert np.mean(figures, axis=0)[1:] == pytest.approx(expected[1:], abs=0.007)
     assert np.mean(figures, axis=0)[0] == pytest.approx(expected[0], abs=0.1)
 
@@ -166,6 +169,10 @@ def test_csls_by_its_formula():
     r_y = np.sort(c, axis=0)[-3:].mean(axis=0)
 
     np.testing.assert_allclose(csls(x, y, k=3).values, 2 * c - r_x[:, None] - r_y)
+    bank = Bank(rng.normal(size=(6, 4)), rng.normal(size=(5, 4)))
+    r_x = np.sort(cosines(x, bank.y), axis=1)[:, -3:].mean(axis=1)
+    r_y = np.sort(cosines(y, bank.x), axis=1)[:, -3:].mean(axis=1)
+    np.testing.assert_allclose(csls(x, y, bank=bank, k=3).values, 2 * c - r_x[:, None] - r_y)
 
 
 def test_with_k_the_whole_gallery_it_is_the_cosine_without_means():

@@ -169,6 +169,19 @@ def test_what_is_reported_has_no_part_in_the_maps():
     assert reordered == pytest.approx(plain)
 
 
+def test_means_are_those_of_the_other_items():
+    rng = np.random.default_rng(9)
+    x, y, _ = world(rng, items=120, dim=6)
+    y = x + 0.5 * rng.normal(size=x.shape)
+    y[60:] += 3 * np.eye(6)[0]  # test items have moved, and no mean may know
+    found = climb(x, y, parts(120, test=60), rng=rng, settings=FEW).rung("centred")
+    by_hand = retrieve(x[60:] - x[:60].mean(axis=0), y[60:] - y[:60].mean(axis=0), rng=rng)
+
+    for way in ("x_to_y", "y_to_x"):
+        scores = getattr(by_hand, way).scores
+        assert getattr(found, way).scores[MRR].value == pytest.approx(scores[MRR].value)
+
+
 def test_groups_widen_the_intervals():
     rng = np.random.default_rng(6)
     groups = np.repeat(np.arange(64), 5)
