@@ -1,10 +1,13 @@
-"""Two-dimensional maps of embeddings, each with how far its neighbourhoods can be trusted."""
+"""Two-dimensional maps of embeddings, each with how far its neighbourhoods can be trusted.
+
+All maps are made by functions of one kind (`MapMaker`): embeddings, seed and k in, a `Map` out.
+"""
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -16,7 +19,12 @@ from probes.trust import trustworthiness
 
 NEIGHBOURS = 15
 MIN_DIST = 0.1
+PERPLEXITY = 30.0
 FEWEST = 3  # items
+JITTER = 0.01
+"""Of the start of t-SNE, in its spread: its only chance, and what parts equal items."""
+
+MapMethod = Literal["pca", "tsne", "umap"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +32,7 @@ class Map:
     """A picture of embeddings."""
 
     coordinates: Float[np.ndarray, "items 2"]
-    method: Literal["pca", "umap"]
+    method: MapMethod
     settings: Mapping[str, int | float | str]
     """What was really used, after fitting to the number of items."""
 
@@ -39,7 +47,17 @@ class Map:
         return to_plain(self)
 
 
-def pca_map(x: Float[np.ndarray, "items dim"], *, trust_k: int = NEIGHBOURS) -> Map:
+class MapMaker(Protocol):
+    """What all functions that draw maps have in common; each has settings of its own besides."""
+
+    def __call__(
+        self, x: Float[np.ndarray, "items dim"], *, seed: int = 0, trust_k: int = NEIGHBOURS
+    ) -> Map:
+        """Return the map of `x`."""
+        ...
+
+
+def pca_map(x: Float[np.ndarray, "items dim"], *, seed: int = 0, trust_k: int = NEIGHBOURS) -> Map:
     """Project on the two axes of largest variance.
 
     The signs are fixed: the channel that weighs most in an axis counts positive. With one channel
@@ -47,6 +65,7 @@ def pca_map(x: Float[np.ndarray, "items dim"], *, trust_k: int = NEIGHBOURS) -> 
 
     Args:
         x: embeddings.
+        seed: taken as by the other maps; there is no chance in this one.
         trust_k: neighbours for the trustworthiness (Euclidean), lowered for few items.
 
     Returns:
@@ -55,10 +74,10 @@ def pca_map(x: Float[np.ndarray, "items dim"], *, trust_k: int = NEIGHBOURS) -> 
     Raises:
         ValueError: if there are fewer than three items, or all are the same.
     """
-    _check_enough(x)
-    coordinates, shares = _principal(x.astype(np.float64))
+    check_enough(x)
+    coordinates, shares = principal(x.astype(np.float64))
     settings = {"variance_1": shares[0], "variance_2": shares[1], "metric": "euclidean"}
-    return _with_trust(x, coordinates, "pca", settings, trust_k)
+    return with_trust(x, coordinates, "pca", settings, trust_k)
 
 
 def umap_map(
@@ -89,17 +108,18 @@ def umap_map(
 
     Source: McInnes, Healy and Melville, arXiv:1802.03426.
     """
-    _check_enough(x)
-    umap = _import_umap()
+    check_enough(x)
+    umap = import_umap()
     directions = unit_rows(x)
     n_neighbors = max(2, min(n_neighbors, len(x) - 1))
-    start, _ = _principal(directions.astype(np.float64))
+    start, _ = principal(directions.astype(np.float64))
     model = umap.UMAP(
         n_neighbors=n_neighbors,
         min_dist=min_dist,
         metric="cosine",
+        n_epochs=default_epochs(len(x)),  # UMAP's own, said aloud
         init=(10 * start / np.abs(start).max()).astype(np.float32),
-        precomputed_knn=_graph(directions, n_neighbors),
+        precomputed_knn=cosine_graph(directions, n_neighbors),
         force_approximation_algorithm=True,  # else few items are searched again
         random_state=seed,
         n_jobs=1,  # more would not be reproducible
@@ -112,13 +132,98 @@ def umap_map(
         "n_neighbors": n_neighbors,
         "min_dist": min_dist,
         "metric": "cosine",
+        "neighbours": "exact",
+        "start": "principal axes",
+        "epochs": default_epochs(len(x)),
         "seed": seed,
         "version": umap.__version__,
     }
-    return _with_trust(directions, coordinates, "umap", settings, trust_k)
+    return with_trust(directions, coordinates, "umap", settings, trust_k)
 
 
-def _import_umap() -> ModuleType:
+def tsne_map(
+    x: Float[np.ndarray, "items dim"],
+    *,
+    seed: int = 0,
+    perplexity: float = PERPLEXITY,
+    trust_k: int = NEIGHBOURS,
+) -> Map:
+    """Lay out items so that neighbours by cosine come together (t-SNE, of scikit-learn).
+
+    Neighbours are exact, from one matrix product; distances are those on the unit sphere. The
+    layout starts from the principal axes, which keeps the large picture, with a hundredth of noise
+    from the seed.
+
+    Args:
+        x: embeddings; only their directions count.
+        seed: of the noise of the start, without which there would be no chance in it.
+        perplexity: how many neighbours hold an item, roughly; lowered for few items.
+        trust_k: neighbours for the trustworthiness (cosine), lowered for few items.
+
+    Returns:
+        The map.
+
+    Raises:
+        ValueError: if there are fewer than three items, all are the same, a row has length 0, or
+            the perplexity is below 1.
+
+    Source: van der Maaten and Hinton, 2008; the start: Kobak and Linderman, 2021.
+    """
+    check_enough(x)
+    if perplexity < 1:
+        raise ValueError(f"perplexity={perplexity}: at least 1 neighbour has to hold an item")
+    import sklearn  # imported late: it takes a while
+    from scipy.sparse import csr_array
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    directions = unit_rows(x)
+    n = len(x)
+    perplexity = max(1.0, min(perplexity, (n - 1) / 3))
+    start, _ = principal(directions.astype(np.float64))
+    start /= start[:, 0].std()
+    start += JITTER * np.random.default_rng(seed).normal(size=start.shape)
+    # the item itself and the 3 · perplexity + 1 others that scikit-learn asks for
+    ids, apart = cosine_graph(directions, 1 + min(n - 1, int(3 * perplexity + 1)))
+    ends = np.arange(0, ids.size + 1, ids.shape[1])
+    # ‖a − b‖² = 2 − 2 cos on the sphere
+    graph = csr_array((np.sqrt(2 * apart).ravel(), ids.ravel(), ends), shape=(n, n))
+    model = TSNE(
+        perplexity=perplexity,
+        metric="precomputed",
+        init=(1e-4 * start).astype(np.float32),
+        random_state=seed,
+        n_jobs=1,
+    )
+    # many threads would add up forces in any order; and they wait for each other a thousand times,
+    # which takes minutes instead of a second on a busy machine
+    with threadpool_limits(1):
+        coordinates = np.asarray(model.fit_transform(graph), dtype=np.float64)
+    settings = {
+        "perplexity": perplexity,
+        "metric": "cosine",
+        "neighbours": "exact",
+        "start": "principal axes",
+        "early_exaggeration": float(model.early_exaggeration),
+        "learning_rate": float(model.learning_rate_),
+        "iterations": int(model.n_iter_),
+        "divergence": float(model.kl_divergence_),
+        "seed": seed,
+        "version": sklearn.__version__,
+    }
+    return with_trust(directions, coordinates, "tsne", settings, trust_k)
+
+
+METHODS: Mapping[MapMethod, MapMaker] = {"pca": pca_map, "tsne": tsne_map, "umap": umap_map}
+"""Every way to draw a map, by its name."""
+
+
+def default_epochs(items: int) -> int:
+    """Return how often UMAP goes through the neighbours: more often where it is cheap."""
+    return 500 if items <= 10_000 else 200
+
+
+def import_umap() -> ModuleType:
     """Import UMAP late, because it takes seconds, and without its word about Tensorflow."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
@@ -131,13 +236,14 @@ def warm_up_umap() -> None:
     umap_map(np.random.default_rng(0).normal(size=(30, 4)))
 
 
-def _check_enough(x: Float[np.ndarray, "items dim"]) -> None:
+def check_enough(x: Float[np.ndarray, "items dim"]) -> None:
+    """Raise ValueError if `x` is not finite or has fewer than three items."""
     check_finite(x)
     if len(x) < FEWEST:
         raise ValueError(f"a map needs at least {FEWEST} items, got {len(x)}")
 
 
-def _principal(
+def principal(
     x: Float[np.ndarray, "items dim"],
 ) -> tuple[Float[np.ndarray, "items 2"], tuple[float, float]]:
     """Return coordinates on the first two principal axes and their shares of variance."""
@@ -158,7 +264,7 @@ def _principal(
     return coordinates, (float(first), float(second))
 
 
-def _graph(
+def cosine_graph(
     directions: Float[np.ndarray, "items dim"], k: int
 ) -> tuple[Int[np.ndarray, "items k"], Float[np.ndarray, "items k"]]:
     """Return UMAP's neighbour lists: the item itself at distance 0, then the k − 1 nearest."""
@@ -169,13 +275,14 @@ def _graph(
     return ids, np.hstack([np.zeros((len(own), 1)), distances]).astype(np.float32)
 
 
-def _with_trust(
+def with_trust(
     x: Float[np.ndarray, "items dim"],
     coordinates: Float[np.ndarray, "items 2"],
-    method: Literal["pca", "umap"],
+    method: MapMethod,
     settings: Mapping[str, int | float | str],
     k: int,
 ) -> Map:
+    """Measure how far a map can be trusted and return it; k is lowered for few items."""
     k = max(1, min(k, (len(x) - 1) // 2))
     score, per_item = trustworthiness(x, coordinates, k)
     return Map(

@@ -1,11 +1,16 @@
 """Maps: determinism, small sets, and what they do to neighbours."""
 
+import inspect
+
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 
 from probes.checks import unit_rows
-from probes.maps import _graph, pca_map, umap_map, warm_up_umap
+from probes.maps import METHODS, cosine_graph, pca_map, tsne_map, umap_map, warm_up_umap
 
 
 def blobs(items=90, classes=3, dim=10, seed=0):
@@ -38,7 +43,7 @@ def test_the_pca_map_of_one_channel_and_of_more_channels_than_items():
 def test_the_neighbour_lists_are_what_umap_expects():
     """The item itself at distance 0, then cosine distances in increasing order."""
     x = unit_rows(np.random.default_rng(0).normal(size=(40, 4)))
-    ids, distances = _graph(x, 6)
+    ids, distances = cosine_graph(x, 6)
     full = 1 - x @ x.T
     np.fill_diagonal(full, -1)
 
@@ -83,7 +88,77 @@ def test_umap_only_sees_directions():
     np.testing.assert_array_equal(umap_map(x * lengths).coordinates, umap_map(x).coordinates)
 
 
-@pytest.mark.parametrize("method", [pca_map, umap_map])
+@pytest.mark.slow
+def test_tsne_separates_what_is_apart_and_repeats_itself():
+    x, labels = blobs()
+    found = tsne_map(x, seed=3)
+    centres = np.stack([found.coordinates[labels == c].mean(axis=0) for c in range(3)])
+    nearest = np.linalg.norm(found.coordinates[:, None] - centres, axis=2).argmin(axis=1)
+
+    assert (nearest == labels).all()
+    assert found.trustworthiness.value > 0.8
+    np.testing.assert_array_equal(tsne_map(x, seed=3).coordinates, found.coordinates)
+    assert not np.allclose(tsne_map(x, seed=4).coordinates, found.coordinates)
+
+
+@pytest.mark.slow
+def test_tsne_of_precomputed_neighbours_is_what_sklearn_finds_itself():
+    """The same start on unit vectors, its own search: the same divergence at the end."""
+    x, _ = blobs(120)
+    found = tsne_map(x, seed=0, perplexity=10.0)
+    directions = unit_rows(x)
+    start = pca_map(directions).coordinates
+    start = start / start[:, 0].std() + 0.01 * np.random.default_rng(0).normal(size=start.shape)
+    with threadpool_limits(1):  # its threads would wait for each other most of the time
+        peer = TSNE(perplexity=10.0, init=(1e-4 * start).astype(np.float32)).fit(directions)
+
+    assert found.settings["divergence"] == pytest.approx(peer.kl_divergence_, rel=0.02)
+    assert found.settings["perplexity"] == 10.0
+    ours, theirs = (pdist(places) for places in (found.coordinates, peer.embedding_))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [3, 5, 31])
+def test_tsne_of_few_and_of_equal_items(items):
+    x = np.random.default_rng(0).normal(size=(items, 6))
+    found = tsne_map(np.vstack([x, x[:2]]).astype(np.float32))
+
+    assert np.isfinite(found.coordinates).all()
+    assert found.settings["perplexity"] == pytest.approx(max(1.0, (items + 1) / 3))
+
+
+def test_all_maps_are_called_alike_and_say_how_they_were_made():
+    x, _ = blobs(12)
+    common = {"seed": 5, "trust_k": 4}
+
+    assert list(METHODS) == ["pca", "tsne", "umap"]
+    for draw in METHODS.values():
+        assert set(common) <= set(inspect.signature(draw).parameters)
+    found = pca_map(x, **common)
+    assert found.method == "pca"
+    assert found.settings["trust_k"] == 4
+    np.testing.assert_array_equal(found.coordinates, pca_map(x).coordinates)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_every_map_carries_its_settings(name):
+    found = METHODS[name](blobs(30)[0], seed=2, trust_k=6)
+
+    assert found.method == name
+    assert found.coordinates.shape == (30, 2)
+    assert {"metric", "trust_k"} <= set(found.settings)
+    assert found.settings.get("seed", 2) == 2
+    assert len(found.to_json()["item_trust"]) == 30
+
+
+def test_a_perplexity_below_one_is_refused():
+    with pytest.raises(ValueError, match=r"^perplexity=0\.5: at least 1 neighbour has to hold"):
+        tsne_map(blobs()[0], perplexity=0.5)
+
+
+@pytest.mark.parametrize("method", METHODS.values())
 def test_maps_that_cannot_be_drawn(method):
     with pytest.raises(ValueError, match=r"^a map needs at least 3 items, got 2$"):
         method(np.eye(2))
