@@ -1,18 +1,22 @@
 // The WebGL canvas: what is on the graphics card, and what is drawn of it. If the card loses it
 // all, it is put there again from the arrays of the map.
 
+import { Budget } from "./budget.js";
 import { Density } from "./density.js";
 import { Points, sizeOf } from "./points.js";
 
 const CELL = 3; // CSS pixels: side of a square of the density
 const COARSEST = 1.4; // times CELL, before the density is counted anew
 const MOST_ACROSS = 640; // squares of the density of everything
+const MOST_COUNTED = 200_000; // items that are counted anew while the map moves
 const AROUND = 0.3; // of the window, counted beyond it on every side
 
 export class Drawing {
   // onChange is called when the context is lost, and when it is there again.
   constructor(canvas, onChange) {
     this.canvas = canvas;
+    this.budget = new Budget();
+    this.drawnPoints = 0; // in the frame before
     this.gl = canvas.getContext("webgl2", { antialias: false, powerPreference: "high-performance" });
     if (!this.gl) return;
     canvas.addEventListener("webglcontextlost", (event) => {
@@ -68,11 +72,16 @@ export class Drawing {
     gl.clear(gl.COLOR_BUFFER_BIT);
     const isGoing = share < 1;
     const window = camera.window(0.02);
-    const isDense = !isGoing && grid.count(window) > map.densityFrom;
-    if (isDense) {
-      this.#drawDensity(map, window, isMoving);
+    const count = grid.count(window);
+    if (isMoving) this.budget.frame(performance.now(), this.drawnPoints);
+    else this.budget.rest();
+    const most = isMoving ? Math.min(this.budget.points, map.densityFrom) : map.densityFrom;
+    if (!isGoing && count > most) {
+      this.drawnPoints = 0;
+      this.#drawDensity(map, window, isMoving && count > MOST_COUNTED);
       return "density";
     }
+    this.drawnPoints = count;
     const ratio = canvas.width / camera.width;
     this.points.draw({
       camera, share, paper: map.paperRgb, rim: map.rimRgb, hasSelection: map.selectedCount > 0,
@@ -82,7 +91,7 @@ export class Drawing {
     return "points";
   }
 
-  #drawDensity(map, window, isMoving) {
+  #drawDensity(map, window, isHasty) {
     const { camera, grid } = map;
     const isFine = (density) => density.cell * camera.scale <= CELL * COARSEST;
     if (this.whole.window === null) {
@@ -93,7 +102,7 @@ export class Drawing {
     }
     if (isFine(this.whole)) return this.whole.draw(camera);
     const isGood = this.detail.covers(window) && isFine(this.detail);
-    if (!isGood && !isMoving) this.detail.count(camera.window(AROUND), CELL / camera.scale, map);
+    if (!isGood && !isHasty) this.detail.count(camera.window(AROUND), CELL / camera.scale, map);
     return (this.detail.covers(window) ? this.detail : this.whole).draw(camera);
   }
 

@@ -23,7 +23,7 @@ void main() {
       || (uPass > 0.5 && uPass < 1.5 && isSelected);
   vec2 at = mix(aFrom, aTo, uShare);
   gl_Position = isLeftOut ? vec4(2.0, 2.0, 2.0, 1.0) : vec4((at - uCentre) * uScale, 0.0, 1.0);
-  gl_PointSize = uSize + 3.0;
+  gl_PointSize = uSize + 2.0;
   vColour = aColour.rgb;
   vKind = int(aKind + 0.5);
   vFaint = uPass > 0.5 && uPass < 1.5 ? 1.0 : 0.0;
@@ -53,7 +53,7 @@ float edge(vec2 p, float r) {
   return length(p) - r;
 }
 void main() {
-  vec2 p = (gl_PointCoord - 0.5) * (uSize + 3.0);
+  vec2 p = (gl_PointCoord - 0.5) * (uSize + 2.0);
   float d = edge(vec2(p.x, -p.y), uSize * 0.5 - 0.5);
   float cover = 1.0 - smoothstep(-0.2, 1.0, d);
   if (cover <= 0.0) discard;
