@@ -12,11 +12,17 @@ from app.words import PLURAL, SINGULAR
 from d2v_core.errors import D2VError, InputError, StoreError
 from d2v_core.modality import MODALITIES, Modality
 from d2v_core.store import Recipe, Representation, Store
+from probes.linear_map import procrustes_space
 from probes.neighbours import nearest
 
 if TYPE_CHECKING:
     from d2v_core.encoders.encoder import Encoder
 
+TURNED = (
+    "The two spaces were turned onto each other by pairs that are known to belong together: what "
+    "is found shows what the pairs taught, not what the run knew."
+)
+FEWEST_PAIRS = 8
 SHOWN = ("id", "label", "split", "text", "media")
 
 
@@ -26,6 +32,10 @@ class Query(NamedTuple):
     modality: Modality
     source: Path | str
     """A file, or the sentence itself."""
+
+    turned: bool = False
+    """Turn the space of its modality onto each other one first, by the pairs that are not held out
+    (orthogonal Procrustes). Items of its own modality are searched as they are."""
 
 
 def query_of(text: str | None, image: Path | None, audio: Path | None) -> Query:
@@ -93,11 +103,15 @@ def ask(
     data = store.read(name, taps=tuple(dict.fromkeys(taps[m] for m in MODALITIES if m in present)))
     found = {}
     for modality in (m for m in MODALITIES if m in present):
-        part = data.of(modality)
-        found[modality] = _hits(part, vectors[taps[modality]], taps[modality], k)
+        part, vector, at = data.of(modality), vectors[taps[modality]], taps[modality]
+        pair = pairs.get(frozenset((query.modality, modality)))
+        names = (query.modality, modality)
+        note = _note(recipe, pair, names, at, problem)
+        if modality != query.modality and query.turned:
+            vector, part, anchors = _turned(vector, data, names, at)
+            note = {"claimed": False, "anchors": anchors, "words": TURNED}
+        found[modality] = _hits(part, vector, at, k)
         if modality != query.modality:
-            pair = pairs.get(frozenset((query.modality, modality)))
-            note = _note(recipe, pair, (query.modality, modality), taps[modality], problem)
             found[modality]["alignment"] = note
     source = query.source if isinstance(query.source, str) else str(query.source)
     return {
@@ -173,6 +187,33 @@ def _measured_at(
 ) -> str:
     pair = pairs.get(frozenset((query, gallery)))
     return recipe.taps[-1] if pair is None else pair["run"]["tap"]
+
+
+def _turned(
+    vector: np.ndarray, data: Representation, names: tuple[str, str], tap: str
+) -> tuple[np.ndarray, Representation, int]:
+    """Return the query, and the other modality's items, in a common space, and the pairs behind it.
+
+    Raises:
+        StoreError: if there are too few pairs.
+    """
+    x, y = (data.of(name) for name in names)
+    known = pd.Series(range(len(y.items)), index=y.partner_keys().to_numpy())
+    at = known[~known.index.duplicated()].reindex(x.partner_keys().to_numpy()).to_numpy()
+    rows = np.flatnonzero(~np.isnan(at) & (x.items["split"] != "test").to_numpy())
+    if len(rows) < FEWEST_PAIRS:
+        raise StoreError(
+            f"{len(rows)} pairs of {PLURAL[names[0]]} and {PLURAL[names[1]]} are not held out; to "
+            f"turn one space onto the other takes {FEWEST_PAIRS}"
+        )
+    partners = y.layers[tap][at[rows].astype(int)]
+    try:
+        space = procrustes_space(x.layers[tap][rows], partners)
+    except ValueError as error:
+        raise StoreError(f"the spaces cannot be turned onto each other: {error}") from error
+    turned = space.of_y(y.layers[tap]).astype(np.float32)
+    found = Representation(y.recipe, y.items, {tap: turned})
+    return space.of_x(vector).astype(np.float32), found, len(rows)
 
 
 def _hits(part: Representation, vector: np.ndarray, tap: str, k: int) -> dict[str, Any]:

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from app.scatter.layout import Placed
     from app.workbench import Choice, Report
     from d2v_core.data.playback import Playback
+    from d2v_core.modality import Modality
     from d2v_core.store import Representation, Store
 
 PICTURE_PIXELS = 320
 """Small pictures are drawn at least so wide: smoothly, not as squares."""
+
+EXAMPLE_CHARACTERS = 90
+"""Longer sentences are no examples."""
 
 STRIP_PIXELS = 96
 """Height of the spectrogram of a neighbour."""
@@ -104,6 +108,34 @@ def align(place: str, name: str) -> dict[str, Any]:
     from app import workbench
 
     return workbench.align(store(place), name)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def kept_upload(modality: "Modality", content: bytes) -> Path:
+    """Keep an uploaded picture or sound; raise MediaError if it is none."""
+    from app.uploads import keep
+
+    return keep(modality, content)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def examples(place: str, name: str, tap: str, count: int) -> list[str]:
+    """Return some short sentences of a store that nothing was trained on, each of its own label."""
+    items = representation(place, name, tap).items
+    texts = items[(items["modality"] == "text") & (items["split"] == "test")]
+    texts = texts[texts["text"].str.len() < EXAMPLE_CHARACTERS]
+    return texts.drop_duplicates("label")["text"].head(count).tolist()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def ask(
+    place: str, name: str, query: "tuple[Modality, str | Path, bool]", k: int
+) -> dict[str, Any]:
+    """Return the nearest items to a sentence or a file, in the spaces as they are or turned."""
+    from app.asking import Query
+    from app.asking import ask as search
+
+    return search(store(place), name, Query(*query), k=k)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -133,7 +133,8 @@ def draw_neighbour(chosen: state.Chosen, item: pd.Series) -> None:
     agrees = item["agrees"]
     mark = "" if agrees is None or pd.isna(agrees) else ("✓ " if agrees else "✗ ")
     label = _plain(item["label"]) if pd.notna(item["label"]) else "no label"
-    words = f"{mark}{label} · {item['cosine']:.2f}"
+    words = f"{mark}{label}"
+    words += f" · {item['cosine']:.2f}" if pd.notna(item["cosine"]) else ""
     try:
         if item["modality"] == "image":
             pixels = cached.picture(chosen.place, chosen.name, item["media"])
