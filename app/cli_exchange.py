@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.options import Json, Name, StorePlace
-from app.terminal import out_console, say, show_json, show_table
+from app.terminal import out_console, progress, say, show_json, show_table
 
 exchange_app = typer.Typer()
 
@@ -154,3 +154,45 @@ def ask_words(modality: str, part: dict[str, Any]) -> Iterator[str]:
         yield f"{hits} of {len(part['hits'])} are {label}; by chance {by_chance:.1f}."
     if "alignment" in part:
         yield part["alignment"]["words"]
+
+
+@exchange_app.command()
+def report(
+    stores: Annotated[
+        list[str], typer.Argument(help="One store or several, or the JSON of a report.")
+    ],
+    out: Annotated[Path, typer.Option(help="The .html file; JSON and tables go beside it.")],
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="A column to be told from the vectors; repeated. `label` if not given."),
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A representation; repeated. All if not given.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="Of the maps: umap or pca.")] = "umap",
+) -> None:
+    """Write everything that is known of some representations into one HTML file.
+
+    It opens anywhere without a network. NAME.json beside it makes the same file again; NAME_tables/
+    has every table as CSV. What was measured before is not measured again.
+
+    Example: d2v report stores/aviary --label label --label size --out reports/aviary.html
+    """
+    from app.report.gather import gather, read_results
+    from app.report.page import check_out, write_report
+    from d2v_core.errors import InputError
+
+    check_out(out)
+    from_json = [place for place in stores if place.endswith(".json")]
+    if from_json and len(stores) > 1:
+        raise InputError("a report is made from stores, or from the JSON of one report")
+    if from_json:
+        results = read_results(Path(from_json[0]))
+    else:
+        with progress("Measuring") as bar:
+            results = gather(
+                stores, labels=label or (), names=name or (), method=method, report=bar
+            )
+    done = write_report(results, out, with_json=not from_json)
+    beside = "" if from_json else f", {done.json.name}"
+    say(f"{done.html}{beside} and {done.tables_written} tables in {done.tables.name}/")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from app.alignment import align as measure_alignment
+from app.likeness import compare_modalities as measure_likeness
 from d2v_core.errors import InputError, StoreError
 from d2v_core.modality import MODALITIES
 from d2v_core.store import Recipe, Representation, Store
@@ -242,7 +243,16 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return _once(store, "|".join(["align", "3", name, *controls]), compute)
+    return _once(store, "|".join(["align", "4", name, *controls]), compute)
+
+
+def compare_modalities(store: Store, name: str) -> list[dict[str, Any]]:
+    """Compare every layer of one modality with every layer of another; see `app.likeness`."""
+
+    def compute() -> dict[str, Any]:
+        return {"pairs": measure_likeness(store.read(name))}
+
+    return _once(store, f"likeness|1|{name}", compute)["pairs"]
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:

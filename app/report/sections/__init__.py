@@ -1,0 +1,18 @@
+"""The chapters of a report, in their order: a new one is a file here and a line below."""
+
+from collections.abc import Callable
+
+from app.report.parts import Results, Section
+from app.report.sections import claims, finding, gap, layers, likeness, maps, method, summary
+
+CHAPTERS: tuple[Callable[[Results], Section | None], ...] = (
+    summary.chapter,
+    layers.chapter,
+    maps.chapter,
+    likeness.chapter,
+    finding.chapter,
+    gap.chapter,
+    claims.chapter,
+    method.chapter,
+)
+"""Each makes a chapter of the results, or None if they have nothing for it."""
