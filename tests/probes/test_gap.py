@@ -110,6 +110,7 @@ def test_no_gap_is_no_alignment():
     assert retrieve(x, y, rng=rng, count=99).x_to_y.scores["R@1"].p > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paired", [True, False])
 def test_p_is_super_uniform_without_a_gap_and_small_with_one(paired):
     rng = np.random.default_rng(0)
