@@ -86,8 +86,11 @@ export class Grid {
   }
 }
 
-// The next row from a row in a direction: ahead, not more to the side than ahead, and near.
+// The next row from a row in a direction: ahead, not more to the side than ahead, and near. Of rows
+// in the same place right leads to the next one, left to the one before.
 export function rowBeside(xy, from, [right, up], colours) {
+  const beneath = right ? rowInPlace(xy, from, right, colours) : -1;
+  if (beneath >= 0) return beneath;
   let best = -1;
   let least = Infinity;
   for (let row = 0; row < xy.length / 2; row++) {
@@ -103,6 +106,14 @@ export function rowBeside(xy, from, [right, up], colours) {
     }
   }
   return best;
+}
+
+function rowInPlace(xy, from, step, colours) {
+  for (let row = from + step; row >= 0 && row < xy.length / 2; row += step) {
+    const isHere = xy[2 * row] === xy[2 * from] && xy[2 * row + 1] === xy[2 * from + 1];
+    if (isHere && colours[4 * row + 3]) return row;
+  }
+  return -1;
 }
 
 export function boxOf(xy) {
