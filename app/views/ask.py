@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.views.item_panel import draw_neighbour
+from app.views.item_panel import SOUNDS_AT_ONCE, draw_neighbour
 from app.words import PLURAL, SINGULAR, tap_words
 from d2v_core.errors import D2VError, MediaError
 from d2v_core.modality import MODALITIES, Modality
@@ -78,6 +78,11 @@ def choose_words(chosen: state.Chosen) -> tuple[Modality, str] | None:
         placeholder=examples[0] if examples else "A robin sings in the morning.",
         max_chars=1000,
     ).strip()
+    if chosen.is_sample:
+        st.caption(
+            "The small models of the sample have read nothing but the made world's own sentences, "
+            "letter by letter: ask in their manner."
+        )
     return ("text", words) if words else None
 
 
@@ -119,14 +124,16 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
     if own:
         st.caption("The same sense as the query.")
     elif note["claimed"]:
-        st.success(note["words"], icon=":material/check_circle:")
+        st.markdown(":green-badge[:material/check_circle: Aligned]")
+        st.caption(note["words"])
     elif "anchors" in note:
         st.info(f"Turned by {note['anchors']} pairs. {note['words']}", icon=":material/sync:")
     else:
         st.warning(note["words"], icon=":material/help:")
     if means_something:
         st.caption(beside_chance(part))
-    items = pd.DataFrame(part["hits"]).assign(modality=modality, agrees=None)
+    shown = part["hits"][:SOUNDS_AT_ONCE] if modality == "audio" else part["hits"]
+    items = pd.DataFrame(shown).assign(modality=modality, agrees=None)
     if not means_something:
         items["cosine"] = float("nan")
     rows = [item for _, item in items.iterrows()]
