@@ -64,10 +64,10 @@ def test_order_and_joint_rotation_do_not_matter_but_a_shift_does():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("dim", "expected", "within"), [(3, 0.02, 0.08), (50, 0.27, 0.09), (768, 0.34, 0.09)]
+    ("dim", "expected", "within"), [(3, 0.05, 0.15), (50, 0.26, 0.1), (768, 0.34, 0.12)]
 )
 def test_skewness_of_a_uniform_sphere(dim, expected, within):
-    """2,000 points, k = 10, within one set; means of four other draws by brute force."""
+    """2,000 points, k = 10, within one set: means of six other draws by brute force ± 3 SD."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2000, dim))
     found = hubness(x, x, rng=rng, itself=np.arange(2000))
