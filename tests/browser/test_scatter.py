@@ -1,0 +1,368 @@
+"""The map in a real browser: what is seen, heard and selected, and that it stays."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.browser.conftest import (
+    FLAGS,
+    PAGE_SECONDS,
+    chromium_or_skip,
+    click_on,
+    map_of,
+    place_of,
+    settle,
+)
+
+pytestmark = pytest.mark.slow
+KIND = {"image": 0, "audio": 1, "text": 2}
+
+
+@pytest.fixture
+def errors():
+    """Lines of the console that are errors."""
+    return []
+
+
+@pytest.fixture
+def toy_map(page, toy_address, errors):
+    """The map of the toys, drawn."""
+    page.on(
+        "console", lambda m: m.type == "error" and "404" not in m.text and errors.append(m.text)
+    )
+    page.goto(f"{toy_address}/map?method=PCA")
+    settle(page)
+    map_of(page, "return 0")
+    yield page
+    # Streamlit looks for its own health below the page; the `page` fixture tells 404s apart
+    assert [error for error in errors if "404 (Not Found)" not in error] == []
+
+
+def row_of(page, kind):
+    """Return the row of a kind with the most room around it."""
+    return map_of(
+        page,
+        f"""const rows = [...Array(map.data.count).keys()];
+        const gap = (i) => Math.min(...rows.filter((j) => j !== i).map((j) => Math.hypot(
+            map.xy[2 * i] - map.xy[2 * j], map.xy[2 * i + 1] - map.xy[2 * j + 1])));
+        return rows.filter((i) => map.kinds[i] === {KIND[kind]})
+            .sort((a, b) => gap(b) - gap(a))[0];""",
+    )
+
+
+def hover(page, row):
+    page.mouse.move(*place_of(page, row), steps=3)
+    page.wait_for_selector(f'.map .card[data-row="{row}"]:not([hidden])', timeout=30_000)
+    return page.locator(".map .card")
+
+
+def lasso(page, corners):
+    """Draw around a part of the map, given in shares of its sides; wait for the server."""
+    box = page.locator(".stage").bounding_box()
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    page.locator(".tool[aria-label=Lasso]").click()
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+    wait_for_echo(page)
+
+
+def wait_for_echo(page):
+    for _ in range(240):
+        if map_of(
+            page,
+            "return map.selection.awaited === null && root.dataset.echo === map.selection.stamp",
+        ):
+            return settle(page)
+        page.wait_for_timeout(250)
+    pytest.fail("the server did not answer the selection")
+
+
+LEFT_HALF = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98)]
+
+
+PIXELS = """
+await new Promise((done) => requestAnimationFrame(done));
+map.drawing.draw(map, 1, false);  // pixels can only be read right after drawing
+const { gl } = map.drawing;
+const ratio = gl.canvas.width / map.camera.width;
+const rows = [...Array(map.data.count).keys()];
+const colour = (i) => [...map.colours.slice(4 * i, 4 * i + 3)];
+const far = (i, j) => Math.hypot(...[0, 1].map((k) => map.placeOf(i)[k] - map.placeOf(j)[k]));
+// those that nothing of another colour lies over
+const plain = rows.filter((i) => rows.every((j) =>
+    String(colour(i)) === String(colour(j)) || far(i, j) > 14));
+const pixel = new Uint8Array(4);
+return plain.map((i) => {
+    const [x, y] = map.placeOf(i);
+    gl.readPixels(x * ratio, gl.canvas.height - y * ratio, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
+    return [colour(i), [...pixel]];
+});
+"""
+
+
+def test_all_items_are_drawn_and_the_pixels_have_their_colours(toy_map):
+    found = map_of(toy_map, PIXELS)
+
+    assert len(found) > 5
+    for colour, (*pixel, alpha) in found:  # rims of others below shine through a little
+        assert alpha >= 0.88 * 255
+        assert [part * 255 / alpha for part in pixel] == pytest.approx(colour, abs=24)
+
+
+def test_the_card_of_a_picture_shows_it(toy_map):
+    card = hover(toy_map, row_of(toy_map, "image"))
+    card.locator("img").wait_for()
+
+    assert (
+        card.locator("img").evaluate("image => image.decode().then(() => image.naturalWidth)")
+        == 224
+    )
+    assert card.locator("strong").inner_text() in ("robin", "owl", "duck")
+    assert "A picture, " in map_of(toy_map, "return map.elements.said.textContent")
+
+
+def test_the_card_of_a_sentence_quotes_it(toy_map):
+    row = row_of(toy_map, "text")
+    card = hover(toy_map, row)
+
+    assert card.locator("blockquote").inner_text() in map_of(
+        toy_map, "return map.elements.said.textContent"
+    )
+
+
+def test_a_sound_plays_only_after_it_was_switched_on_and_its_playhead_moves(toy_map):
+    row = row_of(toy_map, "audio")
+    card = hover(toy_map, row)
+    assert "Sound is off" in card.inner_text()
+    assert map_of(toy_map, "return map.looking.card.player.audio.paused")
+
+    toy_map.mouse.move(5, 5)
+    toy_map.locator(".tool[aria-label=Sound]").click()
+    card = hover(toy_map, row)
+    card.locator(".playhead:not([hidden])").wait_for(timeout=30_000)
+    ends = map_of(
+        toy_map,
+        """const head = () => parseFloat(map.elements.card.querySelector(".playhead").style.left);
+        const first = head(); await new Promise((done) => setTimeout(done, 300));
+        return [first, head(), map.looking.card.player.audio.duration];""",
+    )
+
+    assert 0 <= ends[0] <= ends[1] <= 100
+    assert ends[1] > 0
+    assert ends[2] == pytest.approx(0.5, abs=0.01)  # the toys last half a second
+    toy_map.mouse.move(5, 5)
+    assert map_of(toy_map, "return map.looking.card.player.audio.paused")
+
+
+def test_lines_lead_to_the_true_neighbours(toy_map):
+    row = row_of(toy_map, "image")
+    hover(toy_map, row)
+    for _ in range(100):
+        near = map_of(toy_map, "return map.looking.near")
+        if near["row"] == row:
+            break
+        toy_map.wait_for_timeout(100)
+
+    cosines = [n["cosine"] for n in near["list"]]
+    assert near["row"] == row
+    assert len(cosines) == 9
+    assert cosines == sorted(cosines, reverse=True)
+    assert row not in [n["row"] for n in near["list"]]
+
+
+def test_a_lasso_is_decided_by_the_server_as_the_browser_lit_it_up(toy_map):
+    lasso(toy_map, LEFT_HALF)
+    lit, echoed, inside = map_of(
+        toy_map,
+        """const { width } = map.camera;
+        const rows = [...Array(map.data.count).keys()];
+        return [[...map.selection.rows], Number(root.dataset.echoed),
+            rows.filter((row) => map.placeOf(row)[0] < width / 2)];""",
+    )
+
+    assert 10 < len(lit) < 62
+    assert lit == inside
+    assert echoed == len(lit)
+    assert toy_map.get_by_text(f"{len(lit)} selected:").count() == 1
+
+
+def test_zoom_and_selection_stay_when_colours_and_layer_change(toy_map):
+    lasso(toy_map, LEFT_HALF)
+    toy_map.locator(".tool[aria-label=Closer]").click()
+    toy_map.locator(".tool[aria-label=Closer]").click()
+    before = map_of(toy_map, "root.mark = 1; return [map.camera.view(), [...map.selection.rows]]")
+    hashes = map_of(toy_map, "return map.have")
+    asked = []
+    toy_map.on("request", lambda r: "/d2v/array/" in r.url and asked.append(r.url.split("/")[-1]))
+
+    choose(toy_map, "Colour", "modality")
+    recoloured = map_of(toy_map, "return map.have")
+    assert recoloured["colours"] != hashes["colours"]
+    assert asked == [recoloured["colours"]]  # no geometry
+    assert map_of(toy_map, "return [map.camera.view(), [...map.selection.rows]]") == before
+
+    choose(toy_map, "Layer", "block 1")
+    switched = map_of(toy_map, "return map.have")
+    assert switched["geometry"] != hashes["geometry"]
+    assert map_of(toy_map, "return [map.camera.view(), [...map.selection.rows]]") == before
+    assert map_of(toy_map, "return root.mark") == 1  # it is the same map
+
+
+def choose(page, label, option):
+    """Choose in a box of Streamlit; wait until the map has followed."""
+    before = map_of(page, "return JSON.stringify(map.have)")
+    page.get_by_role("combobox", name=label).first.click()
+    page.get_by_role("option", name=option).first.click()
+    for _ in range(240):
+        if map_of(page, "return JSON.stringify(map.have)") != before:
+            return settle(page)
+        page.wait_for_timeout(250)
+    pytest.fail(f"the map did not follow {label}")
+
+
+def test_a_selection_comes_back_after_another_page(toy_map):
+    lasso(toy_map, LEFT_HALF)
+    rows = map_of(toy_map, "return [...map.selection.rows]")
+    toy_map.get_by_role("link", name="Layers").click()
+    toy_map.wait_for_selector(".map", state="detached", timeout=60_000)
+    settle(toy_map)
+    toy_map.get_by_role("link", name="Map", exact=True).click()
+    toy_map.wait_for_selector(f'.map[data-selected="{len(rows)}"]', timeout=60_000)
+
+    assert map_of(toy_map, "return [...map.selection.rows]") == rows
+
+
+def test_every_item_is_reached_and_chosen_by_keys_alone(toy_map):
+    reached = map_of(
+        toy_map,
+        """const { rowBeside } = await import(`${map.data.code}/grid.js`);
+        const seen = new Set([0]);
+        for (const from of seen)  // a set is walked through while it grows
+            for (const way of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+                const row = rowBeside(map.xy, from, way, map.colours);
+                if (row >= 0) seen.add(row);
+            }
+        return seen.size;""",
+    )
+    assert reached == 72
+
+    toy_map.locator(".map canvas.overlay").focus()
+    toy_map.keyboard.press("ArrowRight")
+    row = map_of(toy_map, "return map.looking.row")
+    toy_map.keyboard.press("Enter")
+    toy_map.wait_for_url("**item=**", timeout=60_000)
+    settle(toy_map)
+    assert map_of(toy_map, "return map.chosen") == row
+
+
+def test_keys_select_single_items_and_all_in_view_and_let_go(toy_map):
+    toy_map.locator(".map canvas.overlay").focus()
+    toy_map.keyboard.press("ArrowRight")
+    toy_map.keyboard.press(" ")
+    wait_for_echo(toy_map)
+    assert toy_map.get_by_text("1 selected:").count() == 1
+
+    toy_map.keyboard.press("v")
+    wait_for_echo(toy_map)
+    assert toy_map.get_by_text("72 selected:").count() == 1
+
+    toy_map.keyboard.press("Escape")
+    wait_for_echo(toy_map)
+    assert toy_map.get_by_text("72 selected").count() == 0
+
+
+def test_two_selections_in_quick_succession_leave_the_map_alone(toy_map):
+    """Streamlit clears up after a call that newer data have overtaken; the map must not go."""
+    map_of(toy_map, "root.mark = 1")
+    toy_map.locator(".map canvas.overlay").focus()
+    for pause in (50, 150, 300, 0):
+        toy_map.keyboard.press("ArrowRight")
+        toy_map.keyboard.press(" ")
+        toy_map.wait_for_timeout(pause)
+    wait_for_echo(toy_map)
+
+    assert map_of(toy_map, "return root.mark") == 1
+
+
+def test_a_lost_context_comes_back_with_all_that_was_drawn(toy_map):
+    lasso(toy_map, LEFT_HALF)
+    shown = """map.drawing.draw(map, 1, false); const { gl } = map.drawing;
+        const all = new Uint8Array(gl.canvas.width * gl.canvas.height * 4);
+        gl.readPixels(0, 0, gl.canvas.width, gl.canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, all);
+        return all.reduce((sum, part) => sum + part, 0);"""
+    before = map_of(toy_map, shown)
+    map_of(
+        toy_map,
+        """const lose = map.drawing.gl.getExtension("WEBGL_lose_context");
+        const until = async (state) => { while (root.dataset.context !== state)
+            await new Promise((done) => setTimeout(done, 20)); };
+        lose.loseContext(); await until("lost"); lose.restoreContext(); await until("restored");""",
+    )
+
+    assert before > 10_000
+    assert map_of(toy_map, shown) == before
+
+
+def test_a_click_and_the_way_back_without_a_word_in_the_console(toy_map):
+    row = row_of(toy_map, "text")
+    click_on(toy_map, row)
+    toy_map.get_by_role("heading", name="A sentence: ").wait_for(timeout=60_000)
+
+    assert ":text" in toy_map.url.replace("%3A", ":")
+
+
+def test_a_narrow_screen_shows_all_of_it(browser, toy_address):
+    page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(f"{toy_address}/map?method=PCA")
+    settle(page)
+    row = row_of(page, "image")
+    page.touchscreen.tap(*place_of(page, row))
+    page.wait_for_selector(f'.map .card.docked[data-row="{row}"]:not([hidden])', timeout=30_000)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    stage, bar = (page.locator(s).bounding_box() for s in (".stage", ".map .bar"))
+    page.close()
+
+    assert wide <= 390
+    assert stage["x"] >= 0
+    assert stage["x"] + stage["width"] <= 390
+    assert bar["y"] >= stage["y"] + stage["height"]  # tools cover no item
+
+
+def test_without_webgl_there_is_a_plainer_drawing_and_a_word(toy_address):
+    command = [
+        sys.executable, "-c", NO_WEBGL, chromium_or_skip(), f"{toy_address}/map?method=PCA",
+        *FLAGS[:-2], "--disable-3d-apis",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=PAGE_SECONDS, check=False
+    )
+
+    assert done.stdout.split("\n")[:2] == [
+        "no webgl, 72 points",
+        "This browser has no WebGL 2, so this is a plainer drawing.",
+    ], done.stderr
+
+
+# A second engine, in a process of its own: Playwright allows one a process.
+NO_WEBGL = """
+import sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as engine:
+    browser = engine.chromium.launch(executable_path=sys.argv[1], args=sys.argv[3:])
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(sys.argv[2])
+    page.wait_for_selector(".js-plotly-plot path.point", state="attached", timeout=100_000)
+    page.wait_for_timeout(1500)
+    has = page.evaluate("!!document.createElement('canvas').getContext('webgl2')")
+    points = page.evaluate(
+        '''[...document.querySelector('.js-plotly-plot').calcdata].filter(
+            trace => trace[0].trace.customdata).reduce((n, trace) => n + trace.length, 0)'''
+    )
+    print("webgl" if has else "no webgl", points, sep=", ", end=" points\\n")
+    print(page.get_by_text("This browser has no WebGL 2, so").inner_text().split("info ")[-1])
+    browser.close()
+"""
