@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,6 +47,7 @@ class Map:
         return to_plain(self)
 
 
+@runtime_checkable
 class MapMaker(Protocol):
     """What all functions that draw maps have in common; each has settings of its own besides."""
 
@@ -247,9 +248,21 @@ def principal(
     x: Float[np.ndarray, "items dim"],
 ) -> tuple[Float[np.ndarray, "items 2"], tuple[float, float]]:
     """Return coordinates on the first two principal axes and their shares of variance."""
-    centred = x - x.mean(axis=0)
-    total = float(np.sum(centred**2))
-    if total <= 1e-24 * float(np.sum(x**2)):
+    mean, axes = principal_axes(x)
+    centred = x - mean
+    coordinates = np.zeros((len(x), 2))
+    coordinates[:, : len(axes)] = centred @ axes.T
+    first, second = np.sum(coordinates**2, axis=0) / float(np.sum(centred**2))
+    return coordinates, (float(first), float(second))
+
+
+def principal_axes(
+    x: Float[np.ndarray, "items dim"],
+) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "axes dim"]]:
+    """Return the mean and the first two principal axes, or one if there is one channel."""
+    mean = x.mean(axis=0)
+    centred = x - mean
+    if float(np.sum(centred**2)) <= 1e-24 * float(np.sum(x**2)):
         raise ValueError(f"all {len(x)} items have the same embedding: there is nothing to map")
     if x.shape[1] > len(x):
         _, _, axes = np.linalg.svd(centred, full_matrices=False)
@@ -257,11 +270,7 @@ def principal(
         axes = np.linalg.eigh(centred.T @ centred)[1].T[::-1]
     axes = axes[:2]
     heaviest = np.abs(axes).argmax(axis=1)
-    axes = axes * np.sign(axes[np.arange(len(axes)), heaviest])[:, None]
-    coordinates = np.zeros((len(x), 2))
-    coordinates[:, : len(axes)] = centred @ axes.T
-    first, second = np.sum(coordinates**2, axis=0) / total
-    return coordinates, (float(first), float(second))
+    return mean, axes * np.sign(axes[np.arange(len(axes)), heaviest])[:, None]
 
 
 def cosine_graph(
