@@ -5,9 +5,9 @@ teacher. Every weight is accounted for, and no pickle is executed.
 """
 
 import argparse
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError  # torch's own refusal; nothing else of it is used
 from typing import Any, cast
 
 import torch
@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # old files name one
             file = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"it holds more than tensors and plain values, or is damaged, and is not read: {reason}"
