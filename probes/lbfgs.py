@@ -13,6 +13,7 @@ from torch import Tensor
 
 HISTORY = 10  # pairs remembered
 BACKTRACKS = 30
+PATIENCE = 10  # steps without a lower loss or a smaller slope, after which a problem is stuck
 DECREASE = 1e-4  # Armijo: the share of the promised decrease that is demanded
 ROUNDING = {torch.float32: 1e-7, torch.float64: 1e-15}  # noise of a loss, as a share of it
 
@@ -57,6 +58,9 @@ class _Batch:
     value: Float[Tensor, " active"]
     gradient: Float[Tensor, "params active classes"]
     gamma: Float[Tensor, " active"]
+    lowest: Float[Tensor, " active"]
+    flattest: Float[Tensor, " active"]
+    idle: Int[Tensor, " active"]
     pairs: list[tuple[Tensor, Tensor, Tensor]] = field(default_factory=list)  # s, y, 1/sᵀy or 0
 
     def keep(self, mask: Bool[Tensor, " active"]) -> None:
@@ -64,8 +68,18 @@ class _Batch:
         self.ids, self.penalty = self.ids[mask], self.penalty[mask]
         self.value, self.gamma = self.value[mask], self.gamma[mask]
         self.scale, self.weights = self.scale[:, mask], self.weights[:, mask]
-        self.gradient = self.gradient[:, mask]
+        self.gradient, self.idle = self.gradient[:, mask], self.idle[mask]
+        self.lowest, self.flattest = self.lowest[mask], self.flattest[mask]
         self.pairs = [(s[:, mask], y[:, mask], rho[mask]) for s, y, rho in self.pairs]
+
+    def is_idle(self, norm: Float[Tensor, " active"]) -> Bool[Tensor, " active"]:
+        """Take note of loss and slope; return which problems have long got no better."""
+        noise = ROUNDING[self.weights.dtype] * self.value.abs()
+        better = (norm < self.flattest) | (self.value < self.lowest - noise)
+        self.idle = torch.where(better, 0, self.idle + 1)
+        self.flattest = torch.minimum(norm, self.flattest)
+        self.lowest = torch.minimum(self.value, self.lowest)
+        return self.idle >= PATIENCE
 
 
 def _dot(a: Tensor, b: Tensor) -> Float[Tensor, " active"]:
@@ -101,12 +115,16 @@ def minimise(
         value=value,
         gradient=gradient,
         gamma=torch.ones_like(penalties),
+        lowest=torch.full_like(value, torch.inf),
+        flattest=torch.full_like(penalties, torch.inf),
+        idle=torch.zeros_like(penalties, dtype=torch.int64),
     )
     weights, values, norms = start.clone(), value.clone(), objective.largest_slope(gradient)
     iterations = torch.zeros_like(batch.ids)
     stuck = torch.zeros_like(batch.ids, dtype=torch.bool)
     for iteration in range(max_iterations + 1):
         norm = objective.largest_slope(batch.gradient)
+        stuck = stuck | batch.is_idle(norm)
         leaves = (norm <= tolerance) | stuck | (iteration == max_iterations)
         if leaves.any():
             ids = batch.ids[leaves]

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from probes.few_shot import UNKNOWN, choose_penalty, few_shot_layers, few_shot_probe, predict_from
 from probes.ridge import RIDGE_PENALTIES, fit_ridge, one_hot
 from probes.splits import Splits
-from probes.supports import draw_supports
+from probes.supports import Supports, draw_supports
 
 
 def generator(seed=0):
@@ -186,6 +186,21 @@ def test_groups_of_test_are_drawn_together():
     assert grouped.value == single.value
     assert grouped.high - grouped.low == pytest.approx(single.high - single.low, rel=0.1)
     assert "groups of test" in grouped.method
+
+
+def test_draws_that_are_all_the_same_leave_the_items():
+    """Then the interval is that of one share: value ± 1.96 √(p(1 − p)/n)."""
+    x, labels, splits = problem()
+    drawn = draw_supports(labels, splits, shots=(2,), rng=generator())
+    same = Supports({"2": drawn.rows["2"][:1].repeat(30, axis=0)}, {})
+    row = few_shot_probe(x, labels, splits, supports=same, rng=generator()).rows[0]
+    value = row.accuracy.value
+    half = 1.96 * np.sqrt(value * (1 - value) / 200)
+
+    assert row.spread == pytest.approx(0, abs=1e-12)
+    assert (row.accuracy.low, row.accuracy.high) == pytest.approx(
+        (value - half, value + half), abs=half / 10
+    )
 
 
 def test_no_width_is_no_certainty():

@@ -208,6 +208,7 @@ def test_the_penalty_is_chosen_on_val_and_the_scale_learnt_without_test():
     assert one.penalty == two.penalty
     assert one.val_accuracy == two.val_accuracy
     assert one.gradient_norm == two.gradient_norm
+    assert one.final_gradient_norm == two.final_gradient_norm
 
 
 def test_around_the_best_penalty_quarters_of_a_decade_are_tried():

@@ -8,8 +8,11 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_absolute_error, r2_score
 
+from probes import regression
+from probes.intervals import resample_counts
 from probes.penalties import largest_first, quarter_decades
 from probes.regression import regression_probe, regression_screen
+from probes.ridge import fit_ridge
 from probes.splits import Splits
 
 
@@ -111,6 +114,26 @@ def test_intervals_cover():
 
     assert (hits / 200 >= 0.9).all()
     assert (hits / 200 <= 0.99).all()
+
+
+def test_the_interval_is_that_of_scores_of_resampled_items(monkeypatch):
+    """Each bootstrap score equals the definition on a sample with its repeated items."""
+    monkeypatch.setattr(regression, "DRAWS", 40)
+    x, y, parts = problem(90, noise=1.0)
+    found = regression_probe(x, y, Splits(*parts), penalties=[0.1], rng=generator(3))
+    fitted, test = np.concatenate(parts[:2]), parts[2]
+    predicted = fit_ridge(x[fitted], y[fitted, None]).predict(x[test], 0.1)[:, 0]
+    samples = []
+    for counts in resample_counts(30, 40, rng=generator(3)):
+        for row in counts:
+            truth, told = np.repeat(y[test], row), np.repeat(predicted, row)
+            error = mean_absolute_error(truth, told)
+            samples.append([r2_score(truth, told), pearsonr(truth, told).statistic, error])
+    lows, highs = np.quantile(samples, [0.025, 0.975], axis=0)
+
+    scores = found.r2, found.pearson, found.mean_absolute_error
+    np.testing.assert_allclose([score.low for score in scores], lows)
+    np.testing.assert_allclose([score.high for score in scores], highs)
 
 
 def test_groups_widen_the_interval():
