@@ -151,6 +151,18 @@ def test_nothing_looks_ahead():
     assert one.blocks[-1].bits != two.blocks[-1].bits
 
 
+def test_an_item_costs_the_same_whoever_else_is_in_its_block():
+    x, labels = blobs(np.random.default_rng(0), 90)
+    penalties = np.array([0.1, 1e-3])
+    once, _ = description_length._block_bits(x, labels, 60, penalties, 4)
+    x[60:70] *= 100.0
+    labels[60:70] = (labels[60:70] + 1) % 4
+    again, _ = description_length._block_bits(x, labels, 60, penalties, 4)
+
+    np.testing.assert_allclose(again[:, 10:], once[:, 10:], rtol=1e-6)
+    assert (again[:, :10] != once[:, :10]).all()
+
+
 def test_the_penalty_is_the_one_that_made_the_past_cheapest(monkeypatch):
     table = iter(np.array([[[3.0], [1.0]], [[1.0], [4.0]], [[3.0], [1.0]], [[1.0], [1.0]]]))
     monkeypatch.setattr(description_length, "_block_bits", lambda *_: (next(table), True))

@@ -35,6 +35,20 @@ def test_known_components_are_recovered_within_a_fifth():
     assert (found.seeds, found.fits, found.items) == (400, 8, 400)
 
 
+@pytest.mark.parametrize(
+    "sds",
+    [(0.0, 0.1, 0.3, 0.0, 0.2), (0.0, 0.0, 0.3, 0.5, 0.2)],
+    ids=["fits differ", "items suit one seed or another"],
+)
+def test_what_is_not_the_seed_is_taken_out_of_it(sds):
+    """The means of seeds spread by 0.07 and 0.11 here, yet no seed is better than another."""
+    scores = simulated(np.random.default_rng(2), seeds=400, fits=2, items=20, sds=sds)
+    found = three_variances(scores)
+
+    assert scores.mean(axis=(1, 2)).var(ddof=1) > 0.005
+    assert found.pretraining_seed.variance < 0.0015
+
+
 @pytest.mark.slow
 def test_components_are_right_on_average_with_few_seeds_and_with_groups():
     """Items of a group share their difficulty and how each fit takes them."""
