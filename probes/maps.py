@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from probes.checks import check_finite, unit_rows
 from probes.neighbours import nearest
+from probes.principal import principal
 from probes.result import Plain, Score, to_plain
 from probes.trust import trustworthiness
 
@@ -109,6 +110,14 @@ def umap_map(
 
     Source: McInnes, Healy and Melville, arXiv:1802.03426.
     """
+    coordinates, settings = umap_places(x, seed=seed, n_neighbors=n_neighbors, min_dist=min_dist)
+    return with_trust(unit_rows(x), coordinates, "umap", settings, trust_k)
+
+
+def umap_places(
+    x: Float[np.ndarray, "items dim"], *, seed: int, n_neighbors: int, min_dist: float
+) -> tuple[Float[np.ndarray, "items 2"], Mapping[str, int | float | str]]:
+    """Return the places of `umap_map` and its settings, without how far they can be trusted."""
     check_enough(x)
     umap = import_umap()
     directions = unit_rows(x)
@@ -126,7 +135,7 @@ def umap_map(
         n_jobs=1,  # more would not be reproducible
     )
     with warnings.catch_warnings():
-        # we never place new items on an old map, which is all that the search index is for
+        # we never place new items by UMAP's search index, which is all that it would be for
         warnings.filterwarnings("ignore", message="precomputed_knn")
         coordinates = np.asarray(model.fit_transform(directions), dtype=np.float64)
     settings = {
@@ -139,7 +148,7 @@ def umap_map(
         "seed": seed,
         "version": umap.__version__,
     }
-    return with_trust(directions, coordinates, "umap", settings, trust_k)
+    return coordinates, settings
 
 
 def tsne_map(
@@ -242,35 +251,6 @@ def check_enough(x: Float[np.ndarray, "items dim"]) -> None:
     check_finite(x)
     if len(x) < FEWEST:
         raise ValueError(f"a map needs at least {FEWEST} items, got {len(x)}")
-
-
-def principal(
-    x: Float[np.ndarray, "items dim"],
-) -> tuple[Float[np.ndarray, "items 2"], tuple[float, float]]:
-    """Return coordinates on the first two principal axes and their shares of variance."""
-    mean, axes = principal_axes(x)
-    centred = x - mean
-    coordinates = np.zeros((len(x), 2))
-    coordinates[:, : len(axes)] = centred @ axes.T
-    first, second = np.sum(coordinates**2, axis=0) / float(np.sum(centred**2))
-    return coordinates, (float(first), float(second))
-
-
-def principal_axes(
-    x: Float[np.ndarray, "items dim"],
-) -> tuple[Float[np.ndarray, " dim"], Float[np.ndarray, "axes dim"]]:
-    """Return the mean and the first two principal axes, or one if there is one channel."""
-    mean = x.mean(axis=0)
-    centred = x - mean
-    if float(np.sum(centred**2)) <= 1e-24 * float(np.sum(x**2)):
-        raise ValueError(f"all {len(x)} items have the same embedding: there is nothing to map")
-    if x.shape[1] > len(x):
-        _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    else:
-        axes = np.linalg.eigh(centred.T @ centred)[1].T[::-1]
-    axes = axes[:2]
-    heaviest = np.abs(axes).argmax(axis=1)
-    return mean, axes * np.sign(axes[np.arange(len(axes)), heaviest])[:, None]
 
 
 def cosine_graph(

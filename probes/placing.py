@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from probes.checks import check_finite, check_same_length
-from probes.maps import Map, principal_axes
+from probes.maps import Map
 from probes.neighbours import nearest
+from probes.principal import principal_axes
 from probes.result import Plain, to_plain
 
 NEAREST = 5
