@@ -16,7 +16,7 @@ from probes.accuracy import accuracy
 from probes.checks import check_finite, check_same_length, number_labels
 from probes.intervals import CONFIDENCE, resample_counts, wilson
 from probes.result import Plain, Score, to_plain
-from probes.ridge import RIDGE_PENALTIES, RidgeFit, fit_ridge, one_hot
+from probes.ridge_fit import RIDGE_PENALTIES, RidgeFit, fit_ridge, one_hot
 from probes.splits import Splits
 from probes.supports import Supports
 

@@ -10,7 +10,8 @@ from probes.checks import check_finite, check_same_length
 from probes.intervals import CONFIDENCE, resample_counts
 from probes.penalties import largest_first, quarter_decades
 from probes.result import Plain, Score, to_plain
-from probes.ridge import RIDGE_PENALTIES, RidgeScreen, fit_ridge, scores_of, screen_targets
+from probes.ridge import RidgeScreen, scores_of, screen_targets
+from probes.ridge_fit import RIDGE_PENALTIES, fit_ridge
 from probes.splits import Splits
 
 DRAWS = 2000

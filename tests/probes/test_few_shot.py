@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from probes.few_shot import UNKNOWN, choose_penalty, few_shot_layers, few_shot_probe, predict_from
-from probes.ridge import RIDGE_PENALTIES, fit_ridge, one_hot
+from probes.ridge_fit import RIDGE_PENALTIES, fit_ridge, one_hot
 from probes.splits import Splits
 from probes.supports import Supports, draw_supports
 

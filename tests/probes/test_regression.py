@@ -12,7 +12,7 @@ from probes import regression
 from probes.intervals import resample_counts
 from probes.penalties import largest_first, quarter_decades
 from probes.regression import regression_probe, regression_screen
-from probes.ridge import fit_ridge
+from probes.ridge_fit import fit_ridge
 from probes.splits import Splits
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from probes.ridge import RIDGE_PENALTIES, fit_ridge, one_hot, ridge_screen, screen_targets
+from probes.ridge import ridge_screen, screen_targets
+from probes.ridge_fit import RIDGE_PENALTIES, fit_ridge, one_hot
 from probes.splits import Splits
 
 
