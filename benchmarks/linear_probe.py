@@ -182,6 +182,8 @@ def main(arguments: list[str] | None = None) -> list[Comparison]:
         f"{'scikit-learn':>13} {'ratio (quartiles)':>20} {'screen ratio':>20} "
         f"{'worst':>9} {'best':>9} {'gradient':>9}"
     )
+    warm = Case(items=200, dim=16, classes=3, decay=0.5)
+    compare(warm, rounds=1)  # first calls start threads and load kernels
     found = []
     for case in (QUICK if options.quick else FULL)[: options.layers]:
         found.append(compare(case, rounds=options.rounds))
