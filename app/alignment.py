@@ -31,6 +31,9 @@ class Ladder:
 
     encoder: str
     role: str
+    pairs_seen: bool | None
+    """Whether it was trained on pairs; None if nobody knows."""
+
     tap: str
     """Chosen on items that are not reported."""
 
@@ -218,6 +221,7 @@ def _ladder(
     return Ladder(
         encoder=representation.recipe.encoder,
         role=representation.recipe.role,
+        pairs_seen=representation.recipe.pairs_seen,
         tap=tap,
         labels=_labels(sides, x, y, rng) if sides.labels() else None,
         partners=retrieve(x[left], y[right], rng=rng, classes=classes) if is_paired else None,
@@ -276,6 +280,7 @@ def _claims(run: Ladder, controls: tuple[Ladder, ...], names: tuple[str, str]) -
                 {c.role: getattr(c.labels, way) for c in controls if c.labels is not None},
                 query=SINGULAR[query],
                 gallery=PLURAL[gallery],
+                trained_with_pairs=run.pairs_seen,
             )
     if run.partners is not None:
         for way, query, gallery in ways:
@@ -284,4 +289,5 @@ def _claims(run: Ladder, controls: tuple[Ladder, ...], names: tuple[str, str]) -
                 {c.role: getattr(c.partners, way) for c in controls if c.partners is not None},
                 query=SINGULAR[query],
                 gallery=PLURAL[gallery],
+                trained_with_pairs=run.pairs_seen,
             )

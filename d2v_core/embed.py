@@ -42,6 +42,7 @@ def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
         encoder=encoder.name,
         encoder_hash=encoder.hash,
         role=encoder.role,
+        pairs_seen=encoder.pairs_seen,
         data=str(folder.root.resolve()),
         data_fingerprint=folder.fingerprint,
         taps=encoder.taps,

@@ -23,7 +23,16 @@ from d2v_core.errors import StoreError
 
 COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
 _KEPT = "kept."  # tables of results, beside those of representations
-_NOT_HASHED = ("encoder", "role", "data", "versions", "precision", "imported", "splits_made")
+_NOT_HASHED = (
+    "encoder",
+    "role",
+    "data",
+    "versions",
+    "precision",
+    "imported",
+    "splits_made",
+    "pairs_seen",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +72,10 @@ class Recipe:
     imported: bool = False
     """The vectors were made elsewhere: nothing here can encode a further item, and the items that
     belong together are named by the column `pair`."""
+
+    pairs_seen: bool | None = None
+    """Whether the encoder was trained on pairs, so that a claim needs the control of shuffled ones;
+    None if nobody knows."""
 
     splits_made: bool = False
     """No split was given with imported vectors: the splits were made here, and what was trained

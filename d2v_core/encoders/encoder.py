@@ -41,6 +41,7 @@ class Encoder(Protocol):
     name: str
     hash: str
     role: Role
+    pairs_seen: bool
     modalities: tuple[Modality, ...]
     taps: tuple[str, ...]
     widths: tuple[int, ...]

@@ -29,6 +29,7 @@ class LowLevelEncoder:
     name = "lowlevel"
     hash = "lowlevel-1"
     role: Role = "low-level features"
+    pairs_seen = False
     modalities = MODALITIES
     taps: tuple[str, ...] = ("lowlevel",)
     widths: tuple[int, ...] = (WIDTH,)

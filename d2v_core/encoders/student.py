@@ -43,6 +43,7 @@ class StudentEncoder:
         self.name = name
         self.hash = weights_hash
         self.role: Role = role
+        self.pairs_seen = isinstance(model, Learner) and model.config.pairs.fraction > 0
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = model.eval().to(self.device)
         self.student = model.student if isinstance(model, Learner) else model
