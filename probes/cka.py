@@ -2,53 +2,64 @@
 
 Biased CKA = ‖XᵀY‖² / (‖XᵀX‖ ‖YᵀY‖) with centred columns. On n unrelated items of d₁ and d₂
 isotropic channels it is about √(d₁d₂ / ((n+d₁)(n+d₂))), far from 0 when n is not much above d.
-Debiased CKA puts an unbiased estimate in each of the three places; unrelated items then give 0 on
-average, and single values may be negative.
+Debiased CKA puts an unbiased estimate (that of Song et al.: diagonals left out) in each of the
+three places; unrelated items then give 0 on average, and single values may be negative.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float
 
 from probes.checks import check_paired
 
-MOST_BYTES = 1 << 30  # kernels a permutation test may hold
 SMALLEST = 4  # items: the debiased estimate divides by n − 3
 FLAT = 1e-24  # share of the total sum of squares below which centred columns are rounding
 
+UNDEFINED = (
+    "CKA is undefined: one representation is (nearly) the same for all items, "
+    "so that its own dependence is not positive"
+)
+
 
 @dataclass(frozen=True)
-class _Prepared:
+class Centred:
     """A centred representation of scale 1, with what CKA needs of it alone."""
 
-    x: Float[np.ndarray, "items dim"]
-    squares: Float[np.ndarray, " items"]  # ‖xᵢ‖²
-    others: Float[np.ndarray, " items"]  # Σ_{j≠i} xᵢ·xⱼ
+    x: Float[torch.Tensor, "items dim"]
+    squares: Float[np.ndarray, " items"]  # ‖xᵢ‖², in double precision
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "items dim"]) -> "_Prepared":
+    def of(cls, x: Float[np.ndarray, "items dim"], *, device: str = "cpu") -> "Centred":
+        """Centre in double precision; go on in single precision unless `x` is double."""
         wide = x.astype(np.float64)
         total = np.linalg.norm(wide)
-        wide = wide - wide.mean(axis=0)
+        wide -= wide.mean(axis=0)
         size = np.linalg.norm(wide)
         # all items alike: zero, so that every score on it is undefined
-        wide = np.zeros_like(wide) if size**2 <= FLAT * total**2 else wide / size
-        squares = np.einsum("ij,ij->i", wide, wide)
-        return cls(wide, squares, wide @ wide.sum(axis=0) - squares)
+        wide *= 0.0 if size**2 <= FLAT * total**2 else 1 / size
+        kept = wide.astype(x.dtype if x.dtype == np.float64 else np.float32, copy=False)
+        squares = np.einsum("ij,ij->i", kept, kept, dtype=np.float64)
+        return cls(torch.from_numpy(kept).to(device), squares)
 
 
-def _hsic(left: _Prepared, right: _Prepared, *, debiased: bool) -> float:
-    """Return the (un)biased dependence of two kernels, but for factors that cancel in CKA."""
-    overlap = float(np.sum((left.x.T @ right.x) ** 2))
+def hsic(left: Centred, right: Centred, *, debiased: bool) -> float:
+    """Return the (un)biased dependence of two kernels, but for factors that cancel in CKA.
+
+    Costs O(items · dim · dim); no items × items matrix is made. With centred columns the products
+    of an item with all others sum to minus its square, which leaves two corrections.
+    """
+    product = left.x.T @ right.x
+    overlap = float(torch.linalg.vector_norm(product, dtype=torch.float64)) ** 2
     if not debiased:
         return overlap
-    n = len(left.x)
-    off_diagonal = overlap - float(left.squares @ right.squares)
-    sums = float(left.others.sum() * right.others.sum()) / ((n - 1) * (n - 2))
-    return off_diagonal + sums - 2 * float(left.others @ right.others) / (n - 2)
+    n = len(left.squares)
+    diagonal = float(left.squares @ right.squares) * n / (n - 2)
+    return overlap - diagonal + left.squares.sum() * right.squares.sum() / ((n - 1) * (n - 2))
 
 
 def _ratio(cross: float, left: float, right: float) -> float:
@@ -57,7 +68,12 @@ def _ratio(cross: float, left: float, right: float) -> float:
 
 
 def linear_cka(
-    x: Float[np.ndarray, "n_x dim_x"], y: Float[np.ndarray, "n_y dim_y"], *, debiased: bool = False
+    x: Float[np.ndarray, "n_x dim_x"],
+    y: Float[np.ndarray, "n_y dim_y"],
+    *,
+    debiased: bool = False,
+    device: str = "cpu",
+    compat: Literal["lange"] | None = None,
 ) -> float:
     """Return the linear CKA of two representations of the same items.
 
@@ -68,6 +84,9 @@ def linear_cka(
         x: embeddings, one row an item.
         y: embeddings of the same items in the same order; may have another dim.
         debiased: use the U-statistic, which is 0 on average for unrelated items.
+        device: where the products are made, as torch names it.
+        compat: "lange" for the debiased estimate of repsim, which leaves the diagonals out after
+            centring, not before; it has a bias of order 1/items.
 
     Returns:
         In [0, 1]; if debiased at most about 1, possibly negative. 1 for x = y.
@@ -79,27 +98,26 @@ def linear_cka(
     Source: Kornblith et al., arXiv:1905.00414; unbiased HSIC by Song et al., 2012.
     """
     check_paired(x, y)
-    _check_enough(len(x))
-    left, right = _Prepared.of(x), _Prepared.of(y)
-    value = _ratio(
-        _hsic(left, right, debiased=debiased),
-        _hsic(left, left, debiased=debiased),
-        _hsic(right, right, debiased=debiased),
-    )
+    if compat == "lange":
+        check_enough(len(x))
+        left, right = Centred.of(x, device=device), Centred.of(y, device=device)
+        pairs = (left, right), (left, left), (right, right)
+        value = _ratio(*(_without_diagonal(one, other) for one, other in pairs))
+    else:
+        value = float(cka_values([x], [y], debiased=debiased, device=device)[0, 0])
     if math.isnan(value):
         raise ValueError(UNDEFINED)
     return value
 
 
-UNDEFINED = (
-    "CKA is undefined: one representation is (nearly) the same for all items, "
-    "so that its own dependence is not positive"
-)
+def _without_diagonal(left: Centred, right: Centred) -> float:
+    return hsic(left, right, debiased=False) - float(left.squares @ right.squares)
 
 
-def _check_enough(items: int) -> None:
+def check_enough(items: int, measure: str = "CKA") -> None:
+    """Raise ValueError if the debiased estimate does not exist for so few items."""
     if items < SMALLEST:
-        raise ValueError(f"CKA needs at least {SMALLEST} items, got {items}")
+        raise ValueError(f"{measure} needs at least {SMALLEST} items, got {items}")
 
 
 def cka_values(
@@ -107,89 +125,54 @@ def cka_values(
     ys: Sequence[Float[np.ndarray, "items _"]],
     *,
     debiased: bool = True,
+    device: str = "cpu",
 ) -> Float[np.ndarray, "layers_x layers_y"]:
     """Return the CKA of every layer of one stack with every layer of another.
+
+    Each layer is centred once. Beside the input, one stack and one layer are held in memory.
 
     Args:
         xs: embeddings of each layer, finite.
         ys: embeddings of the same items in each layer of the other stack.
         debiased: as in `linear_cka`.
+        device: where the products are made.
 
     Returns:
         One value a pair; NaN where it is undefined.
     """
-    _check_enough(len(xs[0]))
-    left, right = [_Prepared.of(x) for x in xs], [_Prepared.of(y) for y in ys]
-    self_left = [_hsic(layer, layer, debiased=debiased) for layer in left]
-    self_right = [_hsic(layer, layer, debiased=debiased) for layer in right]
-    return np.array(
-        [
-            [
-                _ratio(_hsic(a, b, debiased=debiased), self_left[i], self_right[j])
-                for j, b in enumerate(right)
-            ]
-            for i, a in enumerate(left)
-        ]
-    )
+    check_enough(len(xs[0]))
+    right = [Centred.of(y, device=device) for y in ys]
+    self_right = [hsic(layer, layer, debiased=debiased) for layer in right]
+    values = np.empty((len(xs), len(ys)))
+    for i, x in enumerate(xs):
+        layer = Centred.of(x, device=device)
+        own = hsic(layer, layer, debiased=debiased)
+        for j, other in enumerate(right):
+            cross = hsic(layer, other, debiased=debiased)
+            values[i, j] = _ratio(cross, own, self_right[j])
+    return values
 
 
-@dataclass(frozen=True)
-class CkaNull:
-    """CKA of all pairs of layers under permutations of the items of one side.
+def centred_kernel(
+    kernel: Float[np.ndarray, "items items"], *, debiased: bool
+) -> Float[np.ndarray, "items items"]:
+    """Centre a kernel and bring it to length 1, so that CKA is the sum of products of two.
 
-    Holds one items × items matrix a layer, so that a permutation costs no product with dim.
+    Args:
+        kernel: symmetric; any kernel, not only the linear one.
+        debiased: centre it so that the diagonal, which is put to 0, does not count.
+
+    Returns:
+        The kernel; NaN if nothing is left of it.
     """
-
-    left: Float[np.ndarray, "layers_x items items"]
-    right: Float[np.ndarray, "layers_y items items"]
-
-    @classmethod
-    def of(
-        cls,
-        xs: Sequence[Float[np.ndarray, "items _"]],
-        ys: Sequence[Float[np.ndarray, "items _"]],
-        *,
-        debiased: bool,
-    ) -> "CkaNull":
-        """Prepare the kernels; a layer without spread becomes NaN.
-
-        Raises:
-            ValueError: if the kernels would need too much memory.
-        """
-        items, layers = len(xs[0]), len(xs) + len(ys)
-        if items * items * layers * 8 > MOST_BYTES:
-            most = int(math.sqrt(MOST_BYTES / (8 * layers)))
-            raise ValueError(
-                f"a permutation test of CKA on {items} items and {layers} layers needs more than "
-                f"{MOST_BYTES >> 30} GiB; take a random subset of at most {most} items"
-            )
-        kernel = _debiased_kernel if debiased else _centred_kernel
-        return cls(np.stack([kernel(x) for x in xs]), np.stack([kernel(y) for y in ys]))
-
-    def values(self, order: Int[np.ndarray, " items"]) -> Float[np.ndarray, "layers_x layers_y"]:
-        """Return CKA with item i of the left paired to item order[i] of the right."""
-        shuffled = self.right[:, order[:, None], order[None, :]]
-        flat = (len(order) ** 2,)
-        return self.left.reshape(-1, *flat) @ shuffled.reshape(-1, *flat).T
-
-
-def _unit(kernel: Float[np.ndarray, "items items"]) -> Float[np.ndarray, "items items"]:
+    n = len(kernel)
+    if debiased:
+        kernel = kernel - np.diag(np.diag(kernel))
+        rows = kernel.sum(axis=0) / (n - 2)
+        kernel = kernel - rows[:, None] - rows[None, :] + rows.sum() / (n - 1)
+        np.fill_diagonal(kernel, 0.0)
+    else:
+        rows = kernel.mean(axis=0)
+        kernel = kernel - rows[:, None] - rows[None, :] + rows.mean()
     size = np.linalg.norm(kernel)
     return kernel / size if size > 0 else np.full_like(kernel, np.nan)
-
-
-def _centred_kernel(x: Float[np.ndarray, "items dim"]) -> Float[np.ndarray, "items items"]:
-    centred = _Prepared.of(x).x
-    return _unit(centred @ centred.T)
-
-
-def _debiased_kernel(x: Float[np.ndarray, "items dim"]) -> Float[np.ndarray, "items items"]:
-    """Return the U-centred kernel: sums of products of two are unbiased HSIC times n(n − 3)."""
-    centred = _Prepared.of(x).x
-    kernel = centred @ centred.T
-    np.fill_diagonal(kernel, 0.0)
-    n = len(kernel)
-    rows = kernel.sum(axis=0) / (n - 2)
-    kernel = kernel - rows[:, None] - rows[None, :] + rows.sum() / (n - 1)
-    np.fill_diagonal(kernel, 0.0)
-    return _unit(kernel)

@@ -1,5 +1,6 @@
 """Mutual nearest neighbours: do items have the same neighbours in two representations?"""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,17 +12,26 @@ from probes.neighbours import nearest
 
 K = 10
 MOST_LAYERS = 64  # one bit each
+MOST_BYTES = 1 << 30  # a permutation test's table may hold
+EXACT = 1 << 24  # counts below it are exact in single precision
 
 
-def knn_graph(x: Float[np.ndarray, "items dim"], k: int = K) -> Int[np.ndarray, "items k"]:
+def knn_graph(
+    x: Float[np.ndarray, "items dim"], k: int = K, *, device: str = "cpu"
+) -> Int[np.ndarray, "items k"]:
     """Return the k nearest other items of every item by cosine, nearest first.
+
+    Args:
+        x: embeddings, one row an item.
+        k: neighbours, the item itself not counted.
+        device: where the cosines are computed.
 
     Raises:
         ValueError: if k does not lie between 1 and items − 1.
     """
     if not 1 <= k < len(x):
         raise ValueError(f"k={k} neighbours among {len(x)} items; choose 1 <= k <= {len(x) - 1}")
-    return nearest(x, x, k, itself=np.arange(len(x))).ids
+    return nearest(x, x, k, itself=np.arange(len(x)), device=device).ids
 
 
 def overlap(
@@ -72,14 +82,26 @@ def mutual_knn_values(
 class MutualKnnNull:
     """Mutual kNN of all pairs of layers under permutations, without searching again.
 
-    If y is reordered by π, the neighbours of its item i are π⁻¹ of the old neighbours of π(i).
+    If y is reordered by π, the neighbours of its item i are π⁻¹ of the old neighbours of π(i). A
+    pair of neighbours in several layers is looked up once for all of them.
     """
 
     table: UInt[np.ndarray, "items items"]
     """Bit l of entry (i, j): is j a neighbour of i in layer l of the left stack?"""
 
+    ends: Int[np.ndarray, "2 edges"]
+    """An item and its neighbour, for every pair that is one in any layer of the right stack."""
+
+    holders: Float[np.ndarray, "edges layers_y"]
+    """1 for the layers of the right stack in which they are neighbours, else 0."""
+
     layers: int
-    right: Int[np.ndarray, "layers_y items k"]
+    """Of the left stack."""
+
+    edges: int
+    """Of one layer: items · k."""
+
+    note: str = "rows of y"
 
     @classmethod
     def of(
@@ -87,33 +109,47 @@ class MutualKnnNull:
         graphs_x: Sequence[Int[np.ndarray, "items k"]],
         graphs_y: Sequence[Int[np.ndarray, "items k"]],
     ) -> "MutualKnnNull":
-        """Write the left graphs into one table of bits.
+        """Write the left graphs into one table of bits, and list the edges of the right ones.
 
         Raises:
-            ValueError: if the left stack has more layers than bits.
+            ValueError: if the left stack has more layers than bits, or the table would need too
+                much memory.
         """
-        if len(graphs_x) > MOST_LAYERS:
-            raise ValueError(f"{len(graphs_x)} layers at once; at most {MOST_LAYERS} can be tested")
-        items = len(graphs_x[0])
-        kind = next(
-            t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if len(graphs_x) <= bits(t)
-        )
+        layers, (items, k) = len(graphs_x), graphs_x[0].shape
+        if layers > MOST_LAYERS:
+            raise ValueError(f"{layers} layers at once; at most {MOST_LAYERS} can be tested")
+        kind = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if layers <= bits(t))
+        if items * items * np.dtype(kind).itemsize > MOST_BYTES:
+            most = math.isqrt(MOST_BYTES // np.dtype(kind).itemsize)
+            raise ValueError(
+                f"a permutation test of mutual kNN on {items} items and {layers} layers needs more "
+                f"than {MOST_BYTES >> 30} GiB; take a random subset of at most {most} items"
+            )
         table = np.zeros((items, items), dtype=kind)
         rows = np.arange(items)[:, None]
         for layer, graph in enumerate(graphs_x):
             table[rows, graph] |= kind(1 << layer)
-        return cls(table, len(graphs_x), np.stack(graphs_y))
+        keys = [(graph + rows * items).ravel() for graph in graphs_y]
+        every = np.unique(np.concatenate(keys))
+        holders = np.zeros((len(every), len(keys)), dtype=np.float32)
+        for layer, own in enumerate(keys):
+            holders[np.searchsorted(every, own), layer] = 1.0
+        return cls(table, np.stack(np.divmod(every, items)), holders, layers, items * k)
 
     def values(self, order: Int[np.ndarray, " items"]) -> Float[np.ndarray, "layers_x layers_y"]:
         """Return mutual kNN with item i of the left paired to item order[i] of the right."""
+        items = len(order)
         back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        hits = self.table[np.arange(len(order))[:, None], back[self.right[:, order]]]
-        per_layer = [
-            np.count_nonzero(hits & self.table.dtype.type(1 << layer), axis=(1, 2))
-            for layer in range(self.layers)
-        ]
-        return np.stack(per_layer) / (self.right.shape[1] * self.right.shape[2])
+        back[order] = np.arange(items)
+        found = self.table.ravel().take((back * items)[self.ends[0]] + back[self.ends[1]])
+        hits = np.flatnonzero(found)
+        low_first = found[hits].astype(self.table.dtype.newbyteorder("<"))
+        unpacked = np.unpackbits(low_first[:, None].view(np.uint8), axis=1, bitorder="little")
+        counts = np.zeros((self.layers, self.holders.shape[1]))
+        for start in range(0, len(hits), EXACT):
+            part = slice(start, start + EXACT)
+            counts += unpacked[part, : self.layers].astype(np.float32).T @ self.holders[hits[part]]
+        return counts / self.edges
 
 
 def bits(kind: type[np.unsignedinteger]) -> int:

@@ -77,7 +77,7 @@ def nearest(
         if itself is not None:
             skip = torch.from_numpy(np.asarray(itself[start : start + step], dtype=np.int64))
             cosines.scatter_(1, skip[:, None].to(device), -torch.inf)
-        ids, values = _largest(cosines, k)
+        ids, values = largest(cosines, k)
         found.append((ids.cpu(), values.cpu()))
     ids = torch.cat([ids for ids, _ in found]).numpy()
     return Neighbours(ids, torch.cat([values for _, values in found]).numpy())
@@ -94,7 +94,7 @@ def _directions(x: Float[np.ndarray, "items dim"], name: str) -> Float[np.ndarra
     return x / lengths[:, None] if is_safe else unit_rows(x, name)
 
 
-def _largest(
+def largest(
     cosines: Float[torch.Tensor, "some bank"], k: int
 ) -> tuple[Int[torch.Tensor, "some k"], Float[torch.Tensor, "some k"]]:
     """Return the k largest of every row, the earlier column first among equals."""

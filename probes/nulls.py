@@ -124,6 +124,33 @@ def permutations(
         yield shuffled
 
 
+def item_orders(
+    n: int,
+    count: int,
+    /,
+    *,
+    rng: np.random.Generator,
+    within: Shaped[np.ndarray, " n"] | None = None,
+) -> Iterator[Int[np.ndarray, " n"]]:
+    """Yield permutations of n items for a null: all but the identity where `count` allows.
+
+    With up to 6 items there are fewer than 1,000: each is then taken once, and p is exact.
+
+    Args:
+        n: items.
+        count: how many permutations at most.
+        rng: source of all randomness where they are drawn.
+        within: if given, items only change places with items of the same group; always drawn.
+
+    Yields:
+        Index arrays; entry i is the item that takes place i.
+    """
+    if within is None and n <= 12 and math.factorial(n) - 1 <= count:
+        yield from class_permutations(n, count, rng=rng)
+    else:
+        yield from permutations(n, count, rng=rng, within=within)
+
+
 def class_permutations(
     classes: int, count: int, /, *, rng: np.random.Generator
 ) -> Int[np.ndarray, "permutations classes"]:

@@ -1,13 +1,17 @@
 """CKA: closed forms, invariances, the debiased form, and its null."""
 
 import math
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import kstest, ortho_group
 
-from probes.cka import CkaNull, cka_values, linear_cka
+from probes.cka import cka_values, linear_cka
+from probes.cka_null import AxesNull, KernelNull, cka_null
 from probes.similarity import compare_cka
 from probes.stacks import cka_matrix
 
@@ -99,14 +103,126 @@ def test_more_shared_channels_give_more_debiased_cka():
     assert scores[-1] == pytest.approx(1.0)
 
 
-def test_no_items_by_items_matrix_is_made():
-    x = np.random.default_rng(0).normal(size=(4000, 8))
+PEAK = """
+import resource
+import sys
+
+import numpy as np
+
+from probes.cka_null import AxesNull
+from probes.stacks import cka_matrix
+
+rng = np.random.default_rng(0)
+items = int(sys.argv[1])
+xs, ys = ({i: rng.normal(size=(items, 8)).astype(np.float32) for i in "abc"} for _ in "xy")
+cka_matrix({"a": xs["a"][:100]}, {"a": ys["a"][:100]})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = cka_matrix(xs, ys, count=int(sys.argv[2]), rng=rng)
+print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before))
+"""
+
+
+def peak_of(items, count):
+    """Return the bytes that a matrix of 3 × 3 layers adds to a process's peak."""
+    command = [sys.executable, "-c", PEAK, str(items), str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [0, 5])
+def test_no_items_by_items_matrix_is_made(count):
+    """Neither for the values nor for their null; one in single precision would be 900 MB."""
+    assert peak_of(15_000, count) < 15_000 * 15_000 * 4 / 10
+
+
+def test_values_and_null_allocate_no_items_by_items_matrix_in_numpy():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6000, 4))
     tracemalloc.start()
+    null = cka_null([x], [x[:, ::-1].copy()], debiased=True)
+    null.values(rng.permutation(6000))
     linear_cka(x, x[:, ::-1].copy(), debiased=True)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
-    assert peak < 4000 * 4000 * 8 / 20
+    assert peak < 6000 * 6000 * 8 / 50
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+def test_all_axes_give_what_kernels_give_under_every_permutation(debiased):
+    """And both what the measure gives on permuted items."""
+    rng = np.random.default_rng(0)
+    xs = [rng.normal(size=(50, dim)) + 1 for dim in (3, 8)]
+    ys = [xs[0] @ rng.normal(size=(3, 5)) + rng.normal(size=(50, 5)), rng.normal(size=(50, 70))]
+    axes = AxesNull.of(xs, ys, debiased=debiased, share=1.0, most_axes=70)
+    kernels = KernelNull.of(xs, ys, debiased=debiased)
+    for order in (np.arange(50), rng.permutation(50)):
+        expected = cka_values(xs, [y[order] for y in ys], debiased=debiased)
+        np.testing.assert_allclose(axes.values(order), expected, atol=1e-10)
+        np.testing.assert_allclose(kernels.values(order), expected, atol=1e-10)
+
+
+def test_leading_axes_are_as_many_as_the_share_asks_and_say_what_they_hold():
+    """Variances 4, 2, 1 have squares 16, 4, 1: two axes hold 20/21 of the kernel."""
+    basis = orthonormal(200, 3) * np.sqrt([4.0, 2.0, 1.0])
+    null = AxesNull.of([basis], [basis], debiased=False, share=0.9)
+
+    assert null.left.z.shape == (200, 2)
+    assert (
+        null.note == "rows of y, on principal axes with at least 95.24 % of each kernel's squares"
+    )
+    capped = AxesNull.of([basis], [basis], debiased=False, share=0.9, most_axes=1)
+    assert capped.left.share == pytest.approx(16 / 21)
+
+
+@pytest.mark.parametrize("debiased", [False, True])
+def test_what_few_axes_leave_out_is_right_on_average(debiased):
+    """Half of the axes are cut off; over permutations the mean of CKA stays what it is."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 8)), rng.normal(size=(60, 8))
+    orders = [rng.permutation(60) for _ in range(2000)]
+    few = AxesNull.of([x], [y], debiased=debiased, most_axes=4)
+    every = KernelNull.of([x], [y], debiased=debiased)
+    means = [np.mean([null.values(order)[0, 0] for order in orders]) for null in (few, every)]
+
+    assert means[0] == pytest.approx(means[1], abs=0.003)
+    assert few.left.share < 0.9
+
+
+def test_single_precision_is_good_to_a_ten_thousandth_far_from_the_origin():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 20)) + 50
+    y = x[:, :5] @ rng.normal(size=(5, 30)) + rng.normal(size=(300, 30))
+    exact = linear_cka(x, y, debiased=True)
+    single = linear_cka(x.astype(np.float32), y.astype(np.float32), debiased=True)
+
+    assert single == pytest.approx(exact, abs=1e-4)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_gives_the_same():
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(5000, 64)).astype(np.float32) for _ in "xy")
+    orders = [np.arange(5000), rng.permutation(5000)]
+    nulls = [cka_null([x], [y], debiased=True, device=device) for device in ("cpu", "cuda")]
+    for order in orders:
+        assert nulls[0].values(order) == pytest.approx(nulls[1].values(order), abs=1e-4)
+    values = [linear_cka(x, y, debiased=True, device=device) for device in ("cpu", "cuda")]
+    assert values[0] == pytest.approx(values[1], abs=1e-4)
+
+
+def test_many_items_are_tested_on_axes_and_the_calibrated_maximum_of_a_rotation_is_one():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4500, 5)).astype(np.float32)
+    xs = {"low": rng.normal(size=(4500, 4)).astype(np.float32), "top": x}
+    found = cka_matrix(xs, {"top": x[:, ::-1] * 3}, count=19, rng=rng)
+
+    assert found.best == ("top", "top")
+    assert "principal axes with at least 100 %" in found.best_null.kind
+    assert found.best_null.calibrated == pytest.approx(1.0, abs=1e-5)
+    assert found.best_null.p == 0.05
+    assert found.p[0, 0] > 0.05 or abs(found.values[0, 0]) < 0.01
 
 
 def test_the_null_with_nothing_permuted_is_the_value():
@@ -114,7 +230,7 @@ def test_the_null_with_nothing_permuted_is_the_value():
     xs, ys = [rng.normal(size=(40, d)) for d in (3, 50)], [rng.normal(size=(40, 7))]
     order = rng.permutation(40)
     for debiased in (False, True):
-        null = CkaNull.of(xs, ys, debiased=debiased)
+        null = KernelNull.of(xs, ys, debiased=debiased)
         shuffled = cka_values(xs, [y[order] for y in ys], debiased=debiased)
         np.testing.assert_allclose(null.values(order), shuffled, atol=1e-12)
 
@@ -199,11 +315,37 @@ def test_refusals():
         ValueError, match=r"^permutations are drawn at random: give a generator as r"
     ):
         cka_matrix({"a": x}, {"a": x}, count=9)
-    with pytest.raises(
-        ValueError,
-        match=r"^a permutation test of CKA on 9000 items and 2 layers n.*"
-        "take a random subset of at most 8192 items$",
-    ):
-        CkaNull.of([np.ones((9000, 1))], [np.ones((9000, 1))], debiased=True)
     with pytest.raises(ValueError, match=r"^x has 20 rows and y has 19: row i of one must be the"):
         cka_matrix({"a": x}, {"a": x[:19]})
+
+
+def test_raw_values_look_alike_and_calibrated_ones_do_not():
+    """Two unrelated representations of 512 items and 768 channels: biased CKA is 0.60."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(512, 768)), rng.normal(size=(512, 768))
+    biased = compare_cka(x, y, rng=rng, debiased=False, count=99)
+
+    assert biased.score.value == pytest.approx(0.60, abs=0.01)
+    assert biased.score.chance == pytest.approx(0.60, abs=0.01)
+    assert biased.null.calibrated <= 0.02
+    assert abs(compare_cka(x, y, rng=rng, count=9).score.value) < 0.02
+
+
+@pytest.mark.slow
+def test_the_best_of_144_pairs_is_called_alike_by_mistake_in_at_most_6_of_100():
+    """Layers are related within a side, as those of a network are; the sides are unrelated."""
+    rng = np.random.default_rng(0)
+    mistakes, calibrated, ps = 0, [], []
+    for _ in range(300):
+        sides = []
+        for _side in "xy":
+            base = rng.normal(size=(40, 6))
+            sides.append({str(i): base + i / 6 * rng.normal(size=(40, 6)) for i in range(12)})
+        null = cka_matrix(*sides, count=19, rng=rng).best_null
+        mistakes += null.p <= 0.05
+        calibrated.append(null.calibrated)
+        ps.append(null.p)
+
+    assert mistakes / 300 <= 0.06
+    assert kstest(ps[:200], "uniform", alternative="greater").pvalue > 0.01
+    assert np.mean(calibrated) < 0.01

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kstest, ortho_group
 
 from probes.mutual_knn import MutualKnnNull, knn_graph, mutual_knn, mutual_knn_values, overlap
-from probes.similarity import compare_mutual_knn
+from probes.similarity import compare_mutual_knn, mutual_knn_curve
 from probes.stacks import mutual_knn_matrix
 
 
@@ -114,7 +114,9 @@ def test_the_matrix_searches_each_layer_once(monkeypatch):
     from probes import stacks
 
     calls = []
-    monkeypatch.setattr(stacks, "knn_graph", lambda x, k: calls.append(k) or knn_graph(x, k))
+    monkeypatch.setattr(
+        stacks, "knn_graph", lambda x, k, device: calls.append(device) or knn_graph(x, k)
+    )
     rng = np.random.default_rng(0)
     xs = {i: rng.normal(size=(30, 3)) for i in "abc"}
     found = mutual_knn_matrix(xs, xs, k=4, count=19, rng=rng)
@@ -132,9 +134,69 @@ def test_refusals():
         mutual_knn(x, x, k=6)
     with pytest.raises(ValueError, match=r"^65 layers at once; at most 64 can be tested$"):
         MutualKnnNull.of([knn_graph(x, 2)] * 65, [knn_graph(x, 2)])
+    one = np.zeros((40_000, 1), dtype=np.int64)
+    with pytest.raises(
+        ValueError,
+        match=r"^a permutation test of mutual kNN on 40000 items and 1 layers needs more than 1 GiB"
+        r"; take a random subset of at most 32768 items$",
+    ):
+        MutualKnnNull.of([one], [one])
     with pytest.raises(ValueError, match=r"^x has 6 rows and y has 5: row i of one must be the"):
         mutual_knn(x, x[:5])
     with pytest.raises(
         ValueError, match=r"^layers to compare: 1 and 0; at least 1 each is needed$"
     ):
         mutual_knn_matrix({"a": x}, {})
+
+
+@pytest.mark.parametrize("layers", [1, 9, 20, 40])
+def test_as_many_layers_as_bits_need_not_be_of_one_kind(layers):
+    """Tables of 8, 16, 32 and 64 bits count the same."""
+    rng = np.random.default_rng(0)
+    left = [knn_graph(rng.normal(size=(30, 4)), 3) for _ in range(layers)]
+    right = [knn_graph(rng.normal(size=(30, 4)), 3) for _ in range(3)] + left[-1:]
+    values = MutualKnnNull.of(left, right).values(np.arange(30))
+
+    np.testing.assert_allclose(values, mutual_knn_values(left, right), atol=1e-12)
+    assert values[-1, -1] == 1.0
+
+
+def test_the_curve_falls_while_the_excess_over_chance_stays():
+    """Equal likeness, more items: mutual kNN falls, and chance with it."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(800, 6))
+    curve = mutual_knn_curve(x, x + 0.7 * rng.normal(size=x.shape), rng=rng, k=10)
+    means = [at.point.mean for at in curve]
+
+    assert [at.point.n for at in curve] == [800, 400, 200, 100]
+    assert [at.point.subsets for at in curve] == [1, 2, 4, 8]
+    assert [at.chance for at in curve] == [10 / 799, 10 / 399, 10 / 199, 10 / 99]
+    assert means == sorted(means)
+    assert all(at.point.mean > 3 * at.chance for at in curve[:2])
+    assert curve[0].to_json()["point"]["n"] == 800
+
+
+@pytest.mark.slow
+def test_the_best_of_144_pairs_is_called_alike_by_mistake_in_at_most_6_of_100():
+    """Layers are related within a side, as those of a network are; the sides are unrelated."""
+    rng = np.random.default_rng(0)
+    mistakes = 0
+    for _ in range(300):
+        sides = []
+        for _side in "xy":
+            base = rng.normal(size=(40, 6))
+            sides.append({str(i): base + i / 6 * rng.normal(size=(40, 6)) for i in range(12)})
+        mistakes += mutual_knn_matrix(*sides, k=5, count=19, rng=rng).best_null.p <= 0.05
+
+    assert mistakes / 300 <= 0.06
+
+
+def test_without_the_same_permutation_for_all_pairs_the_maximum_would_be_inflated():
+    """The control: the maximum of 144 against the null of one pair is nearly always significant."""
+    rng = np.random.default_rng(0)
+    mistakes = 0
+    for _ in range(20):
+        xs, ys = ({str(i): rng.normal(size=(40, 6)) for i in range(12)} for _ in "xy")
+        mistakes += mutual_knn_matrix(xs, ys, k=5, count=39, rng=rng).p.min() <= 0.05
+
+    assert mistakes >= 18
