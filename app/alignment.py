@@ -110,7 +110,7 @@ class Sides:
         first_x, first_y = (keys[side.index].dropna().drop_duplicates() for side in (x, y))
         shared = first_x[first_x.isin(first_y)]
         rows_y = pd.Series(first_y.index, index=first_y.to_numpy()).reindex(shared)
-        return cls(x, y, (x.index.get_indexer(shared.index), y.index.get_indexer(rows_y)))
+        return cls(x, y, (x.index.get_indexer(shared.index), y.index.get_indexer(pd.Index(rows_y))))
 
     def labels(self) -> bool:
         """Tell whether two labels or more occur on both sides."""
