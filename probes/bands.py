@@ -31,8 +31,8 @@ class LayerBands:
     """In 95 % of all samples of items every true value lies between these."""
 
     critical: float | None
-    """Half the width of the band in standard errors; 1.96 would be one layer on its own. None if
-    no layer varies."""
+    """Half the width of the band in standard errors of the scores' angles; one layer on its own
+    would need 1.96. None if no layer varies."""
 
     constant: tuple[str, ...]
     """Layers whose scores do not vary; their band is Wilson's, corrected by Bonferroni."""
@@ -60,8 +60,10 @@ def layer_bands(
     """Return simultaneous 95 % bands over layers, by the bootstrap of the largest deviation.
 
     All layers share one stream of bootstrap samples, so that what they have in common (the same
-    hard items) makes the band narrower than Bonferroni's. To compare layers with one of them, pass
-    the differences of their scores, with bounds −1 and 1.
+    hard items) makes the band narrower than Bonferroni's. Deviations are taken of arcsin √score,
+    whose standard error does not depend on the score; without that the band of shares of 0.7
+    missed in 6 to 9 % of the cases at 200 to 100 items, not in 5. To compare layers with one of
+    them, pass the differences of their scores, with bounds −1 and 1.
 
     Args:
         scores: by tap id one number an item, such as right or wrong; the same items everywhere,
@@ -83,23 +85,17 @@ def layer_bands(
     if groups is not None:
         check_same_length(x.T, groups, "groups")
     units = n if groups is None else len(np.unique(groups))
-    means = resample_means(x, draws, rng=rng, groups=groups)
+    low, high, critical, constant = _band(
+        x, bounds, units=units, groups=groups, draws=draws, rng=rng
+    )
     values = x.mean(axis=1)
-    # the bootstrap's variance is that of a sample divided by the units, not by one less
-    errors = means.std(axis=0) * np.sqrt(units / (units - 1))
-    constant = errors <= 1e-12 * (bounds[1] - bounds[0])
-    low, high, critical = values.copy(), values.copy(), None
-    if not constant.all():
-        deviations = np.abs(means - values)[:, ~constant] / errors[~constant]
-        critical = float(np.quantile(deviations.max(axis=1), CONFIDENCE))
-        low, high = values - critical * errors, values + critical * errors
     for layer in np.flatnonzero(constant):
         low[layer], high[layer] = _constant_band(float(values[layer]), units, len(x), bounds)
     return LayerBands(
         taps=tuple(scores),
         values=tuple(values.tolist()),
-        low=tuple(np.maximum(low, bounds[0]).tolist()),
-        high=tuple(np.minimum(high, bounds[1]).tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
         critical=critical,
         constant=tuple(tap for tap, dull in zip(scores, constant, strict=True) if dull),
         n=n,
@@ -127,6 +123,39 @@ def _stacked(
             f"{bounds[0]} to {bounds[1]}; say between what scores can lie by bounds"
         )
     return x
+
+
+def _band(
+    x: Float[np.ndarray, "layers items"],
+    bounds: tuple[float, float],
+    *,
+    units: int,
+    groups: Shaped[np.ndarray, " items"] | None,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, float | None, np.ndarray]:
+    """Return low, high, the critical value, and which layers do not vary."""
+    from scipy.special import ndtr, stdtrit  # imported late: the app starts without it
+
+    width = bounds[1] - bounds[0]
+
+    def angle(means: np.ndarray) -> np.ndarray:
+        # the standard error of a share changes with the share, that of its angle does not
+        return np.arcsin(np.sqrt(np.clip((means - bounds[0]) / width, 0.0, 1.0)))
+
+    angles = angle(resample_means(x, draws, rng=rng, groups=groups))
+    centre = angle(x.mean(axis=1))
+    # the bootstrap's variance is that of a sample divided by the units, not by one less
+    errors = angles.std(axis=0) * np.sqrt(units / (units - 1))
+    constant = errors <= 1e-12
+    if constant.all():
+        return x.mean(axis=1), x.mean(axis=1), None, constant
+    deviations = np.abs(angles - centre)[:, ~constant] / errors[~constant]
+    normal = float(np.quantile(deviations.max(axis=1), CONFIDENCE))
+    critical = float(stdtrit(units - 1, ndtr(normal)))  # the errors are estimated, too
+    low = np.sin(np.maximum(centre - critical * errors, 0.0)) ** 2
+    high = np.sin(np.minimum(centre + critical * errors, np.pi / 2)) ** 2
+    return bounds[0] + width * low, bounds[0] + width * high, critical, constant
 
 
 def _constant_band(

@@ -8,7 +8,7 @@ from probes.intervals import wilson
 
 
 def equal_layers(rng, items, *, layers=12, share=0.7, groups=1):
-    """Return right or wrong at layers of the same accuracy that find the same items hard."""
+    """Return right or wrong at layers of one accuracy that find the same items hard."""
     units = items // groups
     hard = np.repeat(rng.normal(size=(1, units)), groups, axis=1)
     own = np.repeat(rng.normal(size=(layers, units)), groups, axis=1)
