@@ -1,5 +1,7 @@
 """Where items are drawn, in which colours, and what the browser is told."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -203,3 +205,33 @@ def test_what_a_selection_is_made_of(points):
     assert composition(points) == "2 pictures, 1 sound, 1 sentence · owl 2, robin 1"
     sly = points.assign(label=[f"*{n}*" for n in range(4)])
     assert "\\*0\\* 1" in composition(sly)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_umap")
+def test_the_page_sends_hashes_and_a_recolouring_only_other_colours(
+    open_app, toy_store, monkeypatch
+):
+    monkeypatch.setattr(ASSETS, "served", True)
+    app = open_app(toy_store, page="map")
+    before = json.loads(app.get("bidi_component")[0].proto.json)
+    app.selectbox(key="colour").select("modality").run()
+    after = json.loads(app.get("bidi_component")[0].proto.json)
+
+    assert not app.exception
+    assert before["count"] == 72
+    assert len(json.dumps(before)) < 5000  # whatever the number of items
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"colours", "legend", "label"}
+    assert coordinates_of(before["geometry"]).shape == (72, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_umap")
+def test_without_routes_the_page_falls_back_to_plotly(open_app, toy_store, monkeypatch):
+    monkeypatch.setattr(ASSETS, "served", False)
+    app = open_app(toy_store, page="map")
+
+    assert not app.exception
+    assert len(app.get("bidi_component")) == 0
+    assert len(app.get("plotly_chart")) == 1

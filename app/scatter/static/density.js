@@ -81,9 +81,9 @@ export class Density {
 
 // Count, then colour: opaque where there are most, by the logarithm; with a selection, what is not
 // selected counts as grey and faint.
-function pictureOf(window, cell, wide, tall, { grid, colours, selected, hasSelection }) {
+function pictureOf(window, cell, wide, tall, { grid, colours, selected, selectedCount }) {
   const sums = new Float32Array(wide * tall * 4); // red, green, blue, how many
-  const others = hasSelection ? new Float32Array(wide * tall) : null;
+  const others = selectedCount > 0 ? new Float32Array(wide * tall) : null;
   for (const [first, last] of grid.stretches(window)) {
     for (let at = first; at < last; at++) {
       const row = grid.order[at];
