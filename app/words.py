@@ -72,5 +72,6 @@ def tap_words(tap: str) -> str:
         "embed": "input of block 1",
         "joint": "shared space",
         "lowlevel": "low-level features",
+        "imported": "the imported vectors",
     }
     return f"{known[tap]} ({tap})" if tap in known else tap

@@ -16,13 +16,12 @@ import pandas as pd
 
 from app.alignment import align as measure_alignment
 from app.likeness import compare_modalities as measure_likeness
+from app.probing import probe_modality
 from d2v_core.errors import InputError, StoreError
 from d2v_core.modality import MODALITIES
 from d2v_core.store import Recipe, Representation, Store
-from probes.layers import probe_layers
 from probes.maps import pca_map, umap_map
 from probes.neighbours import nearest
-from probes.splits import Splits
 
 if TYPE_CHECKING:
     from d2v_core.embed import Embedded
@@ -165,7 +164,7 @@ def choices(store: Store) -> list[Choice]:
 
 
 def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
-    """Run kNN and linear probe on every layer of every modality.
+    """Run kNN and linear probe on every layer of every modality, or regression for numbers.
 
     Args:
         store: where the representation is.
@@ -186,28 +185,13 @@ def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
             raise StoreError(f"{name} has no column {label!r}; it has {columns}")
         tables = {}
         for modality in dict.fromkeys(whole.items["modality"]):
-            part = whole.of(modality)
-            known = part.items[label].notna().to_numpy()
             try:
-                tables[modality] = _probe_modality(part, known, label)
+                tables[modality] = probe_modality(whole.of(modality), label)
             except ValueError as error:
                 tables[modality] = {"reason": str(error)}
         return {"representation": name, "label": label, "modalities": tables}
 
-    return _once(store, f"probe|2|{name}|{label}", compute)
-
-
-def _probe_modality(part: Representation, known: np.ndarray, label: str) -> dict[str, Any]:
-    items = part.items[known]
-    groups = items["group"].fillna(items["id"]).to_numpy(str)
-    splits = Splits.from_column(items["split"].to_numpy(str), groups)
-    table = probe_layers(
-        {tap: x[known] for tap, x in part.layers.items()},
-        items[label].astype(str).to_numpy(str),
-        splits,
-        rng=np.random.default_rng(0),
-    )
-    return table.to_json()
+    return once(store, f"probe|3|{name}|{label}", compute)
 
 
 def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict[str, Any]:
@@ -225,16 +209,8 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
     Raises:
         StoreError: if there are no two modalities to compare.
     """
-    recipes = store.recipes()
-    run = store.recipe(name)
     if controls is None:
-        controls = [
-            other
-            for other, recipe in recipes.items()
-            if recipe.role not in ("trained", run.role)
-            and recipe.data_fingerprint == run.data_fingerprint
-        ]
-        controls = _one_a_role(controls, recipes, run)
+        controls = controls_of(store, name)
 
     def compute() -> dict[str, Any]:
         others = [store.read(control) for control in controls]
@@ -243,7 +219,19 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return _once(store, "|".join(["align", "4", name, *controls]), compute)
+    return once(store, "|".join(["align", "4", name, *controls]), compute)
+
+
+def controls_of(store: Store, name: str) -> list[str]:
+    """Return the controls of a representation: of the same data, one a role."""
+    recipes, run = store.recipes(), store.recipe(name)
+    found = [
+        other
+        for other, recipe in recipes.items()
+        if recipe.role not in ("trained", run.role)
+        and recipe.data_fingerprint == run.data_fingerprint
+    ]
+    return _one_a_role(found, recipes, run)
 
 
 def compare_modalities(store: Store, name: str) -> list[dict[str, Any]]:
@@ -252,7 +240,7 @@ def compare_modalities(store: Store, name: str) -> list[dict[str, Any]]:
     def compute() -> dict[str, Any]:
         return {"pairs": measure_likeness(store.read(name))}
 
-    return _once(store, f"likeness|1|{name}", compute)["pairs"]
+    return once(store, f"likeness|1|{name}", compute)["pairs"]
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:
@@ -350,7 +338,7 @@ def media_path(recipe: Recipe, media: object) -> Path:
     return path
 
 
-def _once(store: Store, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def once(store: Store, key: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return a kept result, or compute it and keep it."""
     kept = store.kept(key)
     if kept is None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from app import workbench
+from app import deeper, workbench
 from app.map_chart import MOST_CATEGORIES
+from d2v_core.data.splits import SPLITS
 from d2v_core.errors import D2VError, InputError
-from d2v_core.store import Store
+from d2v_core.store import Recipe, Store
 
 FORMAT, VERSION = "d2v report", 1
 MOST_POINTS = 20_000  # of a map
@@ -29,6 +30,7 @@ def gather(
     labels: Sequence[str] = (),
     names: Sequence[str] = (),
     method: str = "umap",
+    deep: bool = True,
     report: Report = lambda _done, _of: None,
 ) -> dict[str, Any]:
     """Measure all representations of some stores, or take what was measured before.
@@ -38,6 +40,7 @@ def gather(
         labels: columns that are to be told from the vectors; `label` if none is given.
         names: of the representations; all if none is given.
         method: of the maps, "umap" or "pca".
+        deep: measure also what takes longer: few-shot, control, bits, ladder, geometry.
         report: called with representations done and representations in all.
 
     Returns:
@@ -61,7 +64,7 @@ def gather(
     runs = []
     for number, (store, choice) in enumerate(chosen):
         report(number, len(chosen))
-        run = _run(store, choice.name, labels or ("label",), method)
+        run = _run(store, choice.name, labels or ("label",), method=method, deep=deep)
         runs.append(
             {
                 "called": called[store.place, choice.name],
@@ -69,7 +72,7 @@ def gather(
                 "store": store.place,
                 "data": data[choice.recipe.data_fingerprint],
                 "role": choice.recipe.role,
-                "recipe": {**choice.recipe.to_json(), "hash": choice.recipe.hash},
+                "recipe": _recipe(choice.recipe),
                 **run,
             }
         )
@@ -140,13 +143,18 @@ def _data_sets(chosen: Sequence[tuple[Store, workbench.Choice]]) -> dict[str, st
     }
 
 
-def _run(store: Store, name: str, labels: Sequence[str], method: str) -> dict[str, Any]:
+def _run(
+    store: Store, name: str, labels: Sequence[str], *, method: str, deep: bool
+) -> dict[str, Any]:
     """Return everything about one representation."""
     recipe = store.recipe(name)
     items = store.read(name, taps=()).items
     found: dict[str, Any] = {
         "counts": _counts(items),
         "probe": {},
+        "deeper": {},
+        "extras": {},
+        "geometry": deeper.geometry(store, name) if deep else {},
         "align": None,
         "align_reason": "it is a control",
         "likeness": [],
@@ -156,11 +164,14 @@ def _run(store: Store, name: str, labels: Sequence[str], method: str) -> dict[st
     for label in (label for label in labels if label in items and items[label].notna().any()):
         probed = workbench.probe(store, name, label=label)
         found["probe"][label] = {m: _slim(t) for m, t in probed["modalities"].items()}
+        if deep:
+            found["deeper"][label] = deeper.probes(store, name, label=label)
     if recipe.role != "trained":
         return found
     try:
         found["align"], found["align_reason"] = workbench.align(store, name), ""
         found["likeness"] = workbench.compare_modalities(store, name)
+        found["extras"] = deeper.alignment(store, name) if deep else {}
     except D2VError as error:
         found["align_reason"] = str(error)
     try:
@@ -170,11 +181,18 @@ def _run(store: Store, name: str, labels: Sequence[str], method: str) -> dict[st
     return json.loads(json.dumps(found, default=str), parse_float=float)
 
 
+def _recipe(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe without where on this machine the data lie."""
+    values = {**recipe.to_json(), "hash": recipe.hash, "data": Path(recipe.data).name}
+    return {**values, "encoder": Path(recipe.encoder).name}
+
+
 def _counts(items: pd.DataFrame) -> dict[str, dict[str, int]]:
     table = items.groupby(["modality", "split"], observed=True).size()
     found: dict[str, dict[str, int]] = {}
     for (modality, split), count in table.items():  # pyright: ignore[reportGeneralTypeIssues]
-        found.setdefault(str(modality), {})[str(split)] = int(count)
+        counts = found.setdefault(str(modality), dict.fromkeys(SPLITS, 0))
+        counts[str(split)] = int(count)
     return found
 
 

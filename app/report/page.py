@@ -15,6 +15,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from app.report.parts import Cards, Exhibit, Option, Results, Section, Table
+from app.report.runs import trained
 from app.report.sections import CHAPTERS
 from app.tables import MARKS
 from app.words import VERDICTS
@@ -113,6 +114,7 @@ def render(results: Results, chapters: list[Section]) -> str:
     template = _environment().get_template("page.html")
     return template.render(
         results=results,
+        names=", ".join(run["called"] for run in trained(results)),
         chapters=chapters,
         plotly=Markup(get_plotlyjs()),  # the library itself
     )

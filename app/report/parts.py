@@ -54,11 +54,13 @@ class Drawing:
         figure: drawn without title, legend and background.
         alt: what it shows, for those who do not see it.
         title: a line above.
+        is_wide: whether it may take the whole width of the page.
     """
 
     figure: go.Figure
     alt: str
     title: str = ""
+    is_wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,8 @@ def chapter(results: Results) -> Section | None:
         tuple(option for option in options if option.drawings),
         how="All vectors are scaled to length 1. "
         + " ".join(f"{MEASURES[name][0]}: {MEASURES[name][1]}" for name in names),
-        cannot="A gap of 0 is no alignment: two clouds may lie in one place and every bird beside "
-        "the wrong song; a collapsed encoder has no gap either. A wide gap is no proof against "
-        "alignment: order within the clouds may agree, and CLIP has one.",
+        cannot="Whether items meet: a collapsed encoder has no gap either, and a wide gap is no "
+        "proof against alignment. Order within the clouds may agree, as it does in CLIP.",
         tables=(Table.of_scores("gap", "Gap, separability and cosines", rows),),
     )
     return Section(

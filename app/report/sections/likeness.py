@@ -19,7 +19,7 @@ def chapter(results: Results) -> Section | None:
     exhibits = tuple(
         Exhibit(
             MEASURES[name][0],
-            tuple(_option(run, name) for run in runs),
+            tuple(option for run in runs if (option := _option(run, name)).drawings),
             how=f"{MEASURES[name][1]} A cell compares one layer of one modality (row) with one "
             "layer of another (column), on the same test rows. The brighter, the more alike. Point "
             "at a cell for what permuted rows give, which is the level of chance.",
@@ -39,9 +39,16 @@ def chapter(results: Results) -> Section | None:
     )
 
 
+def _is_single(matrix: Mapping[str, Any]) -> bool:
+    """Tell whether there is one layer on either side, which needs no picture."""
+    return len(matrix["taps_x"]) == len(matrix["taps_y"]) == 1
+
+
 def _option(run: Run, name: str) -> Option:
     drawings = []
     for pair in run["likeness"]:
+        if _is_single(pair["measures"][name]):
+            continue
         figure = heatmap(pair["measures"][name], pair["first"], pair["second"])
         alt = f"{MEASURES[name][0]} of {run['called']}: {pair_words(pair)}"
         drawings.append(Drawing(figure, alt, pair_words(pair).capitalize()))

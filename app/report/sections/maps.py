@@ -26,11 +26,12 @@ def chapter(results: Results) -> Section:
                 tuple(option for run in shown for option in _options(run)),
                 how="Every mark is an item, its shape the modality. Items near each other on the "
                 "map tend to have similar vectors. Point at one to read what it is; drag to look "
-                "closer, double-click to come back. If modalities met, marks of different shape "
-                "and one colour would mix.",
-                cannot="Only neighbourhoods mean something: sizes of groups, gaps between them and "
-                "the axes do not. Trustworthiness below 1 is the share of neighbourhoods that the "
-                "picture invents. A map is no proof of alignment; the chapter on claims is.",
+                "closer, double-click to come back. Where modalities meet, marks of different "
+                "shape and one colour mix.",
+                cannot="Only neighbourhoods mean something: sizes of groups, gaps between them "
+                "and the axes do not. The further trustworthiness lies below 1, the more "
+                "neighbours on the map are none in the model. A map proves no alignment: see the "
+                "chapter on claims.",
                 tables=tuple(_table(run) for run in shown),
             )
         )
@@ -66,7 +67,12 @@ def _options(run: Run) -> list[Option]:
             else tuple((v, c) for v, c in palette.items() if v != MISSING)
         )
         options.append(
-            Option(f"{run['called']}, coloured by {colour}", (Drawing(figure, alt),), note, keys)
+            Option(
+                f"{run['called']}, coloured by {colour}",
+                (Drawing(figure, alt, is_wide=True),),
+                note,
+                keys,
+            )
         )
     return options
 

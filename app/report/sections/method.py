@@ -34,8 +34,8 @@ def chapter(results: Results) -> Section:
     notes = [
         "Probes are fitted on train, their settings and layers chosen on val, and reported on "
         "test; items of one group are never in two splits. Intervals are 95 %.",
-        "Every figure can be made again from report.json beside this file, with "
-        "d2v report report.json --out report.html.",
+        "The JSON beside this file makes it again, byte for byte: d2v report NAME.json --out "
+        "NAME.html. NAME_tables/ has every table as CSV.",
     ]
     if True in splits:
         notes.append(

@@ -1,5 +1,6 @@
 """What was found, in words, for those who read no further."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ from app.report.parts import Results, Section, Table, Words
 from app.report.runs import Run, data_sets, pair_words, pairs_of, runs_on, trained
 from app.tables import number, score_cells, verdict_table
 from app.words import PLURAL, tap_words
+
+LEVELS = {"class": "kind", "instance": "own partner"}
 
 
 def chapter(results: Results) -> Section:
@@ -43,19 +46,26 @@ def chapter(results: Results) -> Section:
 
 
 def _claims(run: Run) -> Iterator[str]:
-    """Yield what was decided, and name what was not."""
-    undecided = []
+    """Yield what was decided, then what was not and why."""
+    open_questions: dict[str, list[str]] = {}
     for pair in pairs_of(run):
         for claim in pair["claims"]:
             if claim["verdict"] == "cannot tell":
-                undecided.append(pair_words(pair))
+                why = "; ".join(claim["reasons"][:-1]) or claim["reasons"][0]
+                asked = f"{pair_words(pair)} ({LEVELS[claim['level']]})"
+                open_questions.setdefault(_without_figures(why), []).append(asked)
             else:
                 yield claim["sentence"]
-    if undecided:
-        pairs = ", ".join(dict.fromkeys(undecided))
-        yield f"Undecided, for the reasons given under Claims: {pairs}."
-    elif run["align_reason"] and not run["align"]:
+    for why, asked in open_questions.items():
+        yield f"Cannot be told of {', '.join(dict.fromkeys(asked))}: {why}."
+    if not run["align"]:
         yield f"Whether modalities meet was not measured: {run['align_reason']}."
+
+
+def _without_figures(why: str) -> str:
+    """Return reasons without what differs from one direction to the other."""
+    why = re.sub(r": [^;]*? reaches up to [\d.]+, the run down to [\d.]+", "", why)
+    return re.sub(r"p = \S+ under permutation, .*? is needed", "permutations do as well", why)
 
 
 def _best(results: Results, run: Run) -> Iterator[str]:
