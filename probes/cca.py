@@ -161,7 +161,8 @@ def pwcca(
     """Return the canonical correlations, weighted by how much of x their directions carry.
 
     The weight of canonical variate h is Σⱼ |h·xⱼ| over the channels j of x. Not symmetric: weights
-    come from x. Invertible linear maps of y do not change it, nor do one scale and shifts of x.
+    come from x. Directions of equal correlation are arbitrary within their plane, and so are their
+    weights. Invertible linear maps of y do not change it, nor do one scale and shifts of x.
 
     Args:
         x: embeddings, one row an item.

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from probes.checks import check_paired
 
 SMALLEST = 4  # items: the debiased estimate divides by n − 3
-FLAT = 1e-24  # share of the total sum of squares below which centred columns are rounding
+ROUNDING = 1e-12  # of a kernel's length; what is left below it after centring
+FLAT = ROUNDING**2  # share of the total sum of squares below which centred columns are rounding
 
 UNDEFINED = (
     "CKA is undefined: one representation is (nearly) the same for all items, "
@@ -163,11 +164,13 @@ def centred_kernel(
         debiased: centre it so that the diagonal, which is put to 0, does not count.
 
     Returns:
-        The kernel; NaN if nothing is left of it.
+        The kernel; NaN if nothing but rounding is left of it.
     """
     n = len(kernel)
     if debiased:
         kernel = kernel - np.diag(np.diag(kernel))
+    raw = np.linalg.norm(kernel)
+    if debiased:
         rows = kernel.sum(axis=0) / (n - 2)
         kernel = kernel - rows[:, None] - rows[None, :] + rows.sum() / (n - 1)
         np.fill_diagonal(kernel, 0.0)
@@ -175,4 +178,4 @@ def centred_kernel(
         rows = kernel.mean(axis=0)
         kernel = kernel - rows[:, None] - rows[None, :] + rows.mean()
     size = np.linalg.norm(kernel)
-    return kernel / size if size > 0 else np.full_like(kernel, np.nan)
+    return kernel / size if size > ROUNDING * raw else np.full_like(kernel, np.nan)

@@ -53,11 +53,11 @@ class KernelNull:
         debiased: bool,
     ) -> "KernelNull":
         """Prepare the kernels; a layer without spread becomes NaN."""
-        sides = (
+        left, right = (
             np.stack([_linear_kernel(layer, debiased=debiased) for layer in side])
             for side in (xs, ys)
         )
-        return cls(*sides)
+        return cls(left, right)
 
     def values(self, order: Int[np.ndarray, " items"]) -> Float[np.ndarray, "layers_x layers_y"]:
         """Return CKA with item i of the left paired to item order[i] of the right."""

@@ -103,9 +103,13 @@ def _axioms(measure: Measure, x: np.ndarray, y: np.ndarray) -> list[str]:
 
 
 def _triangles(measure: Measure, rng: np.random.Generator) -> list[str]:
-    for _ in range(TRIPLES):
+    for number in range(TRIPLES):
         dims = rng.integers(2, 5, size=3)
-        a, b, c = (measure.prepare(rng.normal(size=(12, dim))) for dim in dims)
+        triple = [rng.normal(size=(12, dim)) for dim in dims]
+        if number % 2:  # random triples are far apart: take one stop on the way, too
+            triple = [rng.normal(size=(12, 4)) for _ in range(3)]
+            triple[1] = triple[0] + rng.uniform() * (triple[2] - triple[0])
+        a, b, c = (measure.prepare(x) for x in triple)
         direct, detour = measure.between(a, c), measure.between(a, b) + measure.between(b, c)
         if direct > detour + TOLERANCE:
             return [f"a detour is shorter: {detour:.6g} instead of {direct:.6g}"]

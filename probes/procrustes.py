@@ -81,8 +81,8 @@ class Shape:
 
 
 def _scaled(
-    centred: Float[np.ndarray, "items dim"], raw: Float[np.ndarray, "items dim"]
-) -> Float[np.ndarray, "items dim"]:
+    centred: Float[np.ndarray, "some dim"], raw: Float[np.ndarray, "items dim"]
+) -> Float[np.ndarray, "some dim"]:
     size = np.linalg.norm(centred)
     if size**2 <= FLAT * np.linalg.norm(raw) ** 2:
         raise ValueError(UNDEFINED)
@@ -123,7 +123,7 @@ def fitted_overlap(
     x: Float[np.ndarray, "n_x dim_x"],
     y: Float[np.ndarray, "n_y dim_y"],
     *,
-    fit: Bool[np.ndarray, " n_x"],
+    fit: Bool[np.ndarray, " marks"],
 ) -> float:
     """Return the overlap on the other items after the rotation that is best for some.
 

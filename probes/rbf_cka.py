@@ -75,7 +75,7 @@ def _kernels(
     if min(fractions) <= 0:
         raise ValueError(f"a width of {min(fractions)} median distances; it must be positive")
     squared = squared_distances(x)
-    median = math.sqrt(float(np.median(squared[np.triu_indices(n, 1)])))
+    median = float(np.median(np.sqrt(squared[np.triu_indices(n, 1)])))
     made = []
     for fraction in fractions:
         if median == 0:  # at least half of the pairs coincide: there is no width to speak of
@@ -92,8 +92,10 @@ def squared_distances(x: Float[np.ndarray, "items dim"]) -> Float[np.ndarray, "i
     centred = Centred.of(x.astype(np.float64))
     products = centred.x.numpy() @ centred.x.numpy().T
     squared = centred.squares[:, None] + centred.squares[None, :] - 2 * products
+    # the difference of large numbers: what is below their rounding is no distance
+    squared[squared <= 1e-14 * (centred.squares[:, None] + centred.squares[None, :])] = 0.0
     np.fill_diagonal(squared, 0.0)
-    return np.maximum(squared, 0.0)
+    return squared
 
 
 def rbf_cka(

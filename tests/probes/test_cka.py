@@ -12,8 +12,12 @@ from scipy.stats import kstest, ortho_group
 
 from probes.cka import cka_values, linear_cka
 from probes.cka_null import AxesNull, KernelNull, cka_null
+from probes.nulls import against_null
 from probes.similarity import compare_cka
 from probes.stacks import cka_matrix
+from tests.probes.fixtures import CASES, fixture
+
+REPSIM = 0.3940633123, 0.3626692182, 0.5335342310, 0.3600801207, 0.3240881150
 
 
 def orthonormal(items, dim, seed=0):
@@ -190,6 +194,20 @@ def test_what_few_axes_leave_out_is_right_on_average(debiased):
     assert few.left.share < 0.9
 
 
+def test_p_is_super_uniform_also_where_axes_are_left_out():
+    """Two of six axes are kept: the test is of a coarser statistic, and keeps its level."""
+    rng = np.random.default_rng(0)
+    ps = []
+    for _ in range(200):
+        x, y = rng.normal(size=(30, 6)), rng.normal(size=(30, 6))
+        null = AxesNull.of([x], [y], debiased=True, most_axes=2)
+        drawn = np.array([null.values(rng.permutation(30))[0, 0] for _ in range(19)])
+        ps.append(against_null(null.values(np.arange(30))[0, 0], drawn, kind="rows").p)
+
+    assert kstest(ps, "uniform", alternative="greater").pvalue > 0.01
+    assert np.mean(np.array(ps) <= 0.05) < 0.1
+
+
 def test_single_precision_is_good_to_a_ten_thousandth_far_from_the_origin():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 20)) + 50
@@ -210,6 +228,12 @@ def test_a_gpu_gives_the_same():
         assert nulls[0].values(order) == pytest.approx(nulls[1].values(order), abs=1e-4)
     values = [linear_cka(x, y, debiased=True, device=device) for device in ("cpu", "cuda")]
     assert values[0] == pytest.approx(values[1], abs=1e-4)
+
+
+def test_the_convention_of_repsim_takes_diagonals_out_after_centring():
+    """Reference values of HSIC as in repsim: lower triangles of centred kernels."""
+    for case, expected in zip(CASES, REPSIM, strict=True):
+        assert linear_cka(*fixture(*case), compat="lange") == pytest.approx(expected, abs=1e-6)
 
 
 def test_many_items_are_tested_on_axes_and_the_calibrated_maximum_of_a_rotation_is_one():
@@ -275,6 +299,7 @@ def test_calibrated_cka_of_a_rotation_is_one_and_p_its_floor():
     assert found.score.p == found.null.floor == 0.01
 
 
+@pytest.mark.slow
 def test_p_is_super_uniform_on_unrelated_data_also_for_the_best_of_many_layers():
     rng = np.random.default_rng(0)
     single, best = [], []
@@ -319,6 +344,7 @@ def test_refusals():
         cka_matrix({"a": x}, {"a": x[:19]})
 
 
+@pytest.mark.slow
 def test_raw_values_look_alike_and_calibrated_ones_do_not():
     """Two unrelated representations of 512 items and 768 channels: biased CKA is 0.60."""
     rng = np.random.default_rng(0)

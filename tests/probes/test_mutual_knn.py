@@ -68,6 +68,7 @@ def test_chance_is_exactly_k_over_the_others():
     assert found.null.null_mean == pytest.approx(10 / 99, abs=0.001)
 
 
+@pytest.mark.slow
 def test_p_is_super_uniform_on_unrelated_data_also_for_the_best_of_many_layers():
     rng = np.random.default_rng(0)
     single, best = [], []
