@@ -96,7 +96,8 @@ class Eye:
         results = [knn_probe(x - x[bank].mean(axis=0), self.labels, self.splits) for x in layers]
         best = max(range(len(results)), key=lambda n: max(results[n].val_accuracy))
         score = results[best].accuracy
-        assert score.value is not None and score.low is not None
+        assert score.value is not None
+        assert score.low is not None
         assert score.high is not None
         return score.value, (score.high - score.low) / 2, learner.student.taps[best]
 
