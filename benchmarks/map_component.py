@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit import runtime
 
 from app import routes
 from app.scatter.component import Scene, Selected, coordinates_of, scatter
@@ -233,7 +234,7 @@ def arguments() -> argparse.Namespace:
 
 if __name__ == "__main__":
     given = arguments()
-    if st.runtime.exists():
+    if runtime.exists():
         page(given.points[0])
     else:
         for number in given.points:
