@@ -145,19 +145,18 @@ def _sampled(
     parts = []
     for start in range(0, ends.shape[1], step):
         left, right = (wide[end[start : start + step]] for end in ends)
-        # rows have length 1 unless distances are Euclidean: ‖a − b‖² / 2 is 1 − cosine
+        # rows have length 1 unless distances are Euclidean: ‖a − b‖² is 2 (1 − cosine), and no
+        # comparison minds the 2
         squared = np.einsum("ij,ij->i", left - right, left - right)
-        parts.append(np.sqrt(squared) if distance == "euclidean" else squared / 2)
+        parts.append(np.sqrt(squared) if distance == "euclidean" else squared)
     return np.concatenate(parts)
 
 
 def _pairs(items: int, count: int, rng: np.random.Generator) -> Int[np.ndarray, "2 pairs"]:
     """Draw different pairs of different items."""
     picks = rng.choice(items * (items - 1) // 2, size=count, replace=False, shuffle=False)
-    # pair number p is (i, j) with j < i and p = i(i − 1)/2 + j
+    # pair number p is (i, j) with j < i and p = i(i − 1)/2 + j; roots are exact enough below 10⁷ items
     rows = np.floor((1 + np.sqrt(1 + 8 * picks.astype(np.float64))) / 2).astype(np.int64)
-    rows -= rows * (rows - 1) // 2 > picks  # the root may be off by one
-    rows += (rows + 1) * rows // 2 <= picks
     return np.stack([rows, picks - rows * (rows - 1) // 2])
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.linalg import orthogonal_procrustes
 from scipy.stats import ortho_group
 
 from probes.procrustes import fitted_overlap, held_out_procrustes, procrustes
@@ -91,6 +92,20 @@ def test_the_held_out_overlap_by_hand():
     assert fitted_overlap(x, y, fit=fit) == pytest.approx(-1.0)
     y[2:] *= -1
     assert fitted_overlap(x, y, fit=fit) == pytest.approx(1.0)
+
+
+def test_means_and_rotation_come_from_the_items_that_are_fitted():
+    """Against scipy's solver, with the scored items somewhere else."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 4)), rng.normal(size=(40, 4))
+    fit = np.arange(40) < 25
+    x[~fit] += 2.0
+    y[~fit] -= 1.0
+    a, b = x - x[fit].mean(axis=0), y - y[fit].mean(axis=0)
+    turned = a[~fit] @ orthogonal_procrustes(a[fit], b[fit])[0]
+    expected = np.vdot(turned, b[~fit]) / np.linalg.norm(turned) / np.linalg.norm(b[~fit])
+
+    assert fitted_overlap(x, y, fit=fit) == pytest.approx(expected)
 
 
 def test_the_same_generator_gives_the_same_halves():
