@@ -80,7 +80,7 @@ class Measure:
     """How far off that formula may be, where it is an approximation."""
 
     fewest: Callable[[int], int] = lambda _: 4
-    """Items needed, from the larger dim."""
+    """Items that are enough for a value, from the larger dim; a good one needs many more."""
 
     holds_pairs: bool = False
     """Does a prepared side hold a number for every pair of items?"""
@@ -195,7 +195,7 @@ def _cca(name: str, between: Callable[[Span, Span], float], **promises: Any) -> 
         "prepare": Span.of,
         "reorder": Span.reorder,
         "invariances": LINEAR,
-        "fewest": lambda dim: dim + 3,
+        "fewest": lambda dim: dim + 2,
     }
     return Measure(name=name, between=between, **defaults | promises)
 
@@ -213,6 +213,7 @@ def _procrustes(field: str, high: float, null: Callable[[float], float]) -> Meas
         high=high,
         is_distance=True,
         is_metric=field != "gap",
+        fewest=lambda _: 2,
         null=expected,
         null_error=0.05,
     )
@@ -235,6 +236,7 @@ def _rsa(distance: Distance, comparison: Comparison, invariances: Invariances) -
         invariances=invariances,
         low=0.0 if is_free else -1.0,
         holds_pairs=True,
+        fewest=lambda _: 3,
         null=None if is_free else lambda *_: 0.0,
         undefined="RSA is undefined: one representation has the same distance between all items",
     )
@@ -278,7 +280,6 @@ MEASURES: Mapping[str, Measure] = {
         invariances=ROTATION_SCALE_SHIFT,
         low=-1.0,
         null=lambda *_: 0.0,
-        fewest=lambda dim: 2 * dim,
     ),
     "rsa": _rsa("pearson", "spearman", ITEMWISE),
     "rsa_rho_a": _rsa("pearson", "rho_a", ITEMWISE),

@@ -19,6 +19,9 @@ class NullTest:
     """An observed value against the values under permutation."""
 
     observed: float
+    """The measure on the data as they are. Where `kind` says that only part of it was permuted, p
+    and the calibrated value compare that part with itself."""
+
     null_mean: float
     """Mean under permutation: the chance level."""
 

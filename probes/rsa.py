@@ -155,7 +155,8 @@ def _sampled(
 def _pairs(items: int, count: int, rng: np.random.Generator) -> Int[np.ndarray, "2 pairs"]:
     """Draw different pairs of different items."""
     picks = rng.choice(items * (items - 1) // 2, size=count, replace=False, shuffle=False)
-    # pair number p is (i, j) with j < i and p = i(i − 1)/2 + j; roots are exact enough below 10⁷ items
+    # pair number p is (i, j) with j < i and p = i(i − 1)/2 + j
+    # the root of a double is exact enough for more items than could ever be held
     rows = np.floor((1 + np.sqrt(1 + 8 * picks.astype(np.float64))) / 2).astype(np.int64)
     return np.stack([rows, picks - rows * (rows - 1) // 2])
 

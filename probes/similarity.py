@@ -158,6 +158,7 @@ def compare_cka(
     if math.isnan(observed):
         return _nothing(name, len(x), UNDEFINED)
     test = _tested(cka_null([x], [y], debiased=debiased), len(x), count, rng=rng)
+    test = replace(test, observed=observed)  # of many items an approximation is permuted
     interval = jackknife_or_reason(
         lambda rows: linear_cka(x[rows], y[rows], debiased=debiased), len(x), rng=rng, groups=groups
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -259,6 +259,7 @@ def _matrix(
     known = ~np.isnan(values)
     sign = -1.0 if plan.is_distance else 1.0
     best = chance = p = best_null = None
+    i = j = 0
     if known.any():
         i, j = np.unravel_index(int(np.nanargmax(sign * values)), values.shape)
         best = (taps_x[i], taps_y[j])
@@ -267,13 +268,15 @@ def _matrix(
         as_good = (sign * nulls.drawn >= sign * nulls.observed - 1e-12).sum(axis=0)
         p = np.where(known, (1 + as_good) / (len(nulls.drawn) + 1), np.nan)
         if known.any():
-            best_null = against_null(
+            test = against_null(
                 sign * float((sign * nulls.observed[known]).max()),
                 sign * (sign * nulls.drawn[:, known]).max(axis=1),
                 kind=f"{nulls.note}, the same way for all pairs of layers; the best of all pairs",
                 maximum=None if plan.is_distance else plan.high,
                 smaller_is_better=plan.is_distance,
             )
+            # what was permuted may be an approximation, what is shown is not
+            best_null = replace(test, observed=float(values[i, j]))
     return LayerMatrix(
         measure=plan.name,
         taps_x=taps_x,

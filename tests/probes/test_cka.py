@@ -243,6 +243,7 @@ def test_many_items_are_tested_on_axes_and_the_calibrated_maximum_of_a_rotation_
     found = cka_matrix(xs, {"top": x[:, ::-1] * 3}, count=19, rng=rng)
 
     assert found.best == ("top", "top")
+    assert found.best_null.observed == found.values[1, 0]
     assert "principal axes with at least 100 %" in found.best_null.kind
     assert found.best_null.calibrated == pytest.approx(1.0, abs=1e-5)
     assert found.best_null.p == 0.05

@@ -24,6 +24,19 @@ def test_every_measure_reacts_to_something_on_either_side(name):
     assert set(CHANGES) - measure.of_side("y")
 
 
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_fewest_items_are_enough_and_one_less_is_refused(name):
+    measure, rng = MEASURES[name], np.random.default_rng(0)
+    fewest = measure.fewest(6)
+    x, y = rng.normal(size=(fewest, 5)), rng.normal(size=(fewest, 6))
+
+    assert math.isfinite(measure(x, y))
+    if name == "svcca":  # here one axis less is kept
+        return
+    with pytest.raises(ValueError, match=r"needs at least|undefined|items|to fit"):
+        measure(x[1:], y[1:])
+
+
 def drawn():
     return np.random.default_rng(0)
 
