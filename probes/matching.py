@@ -212,7 +212,8 @@ def _search(
     for start in range(max(1, restarts)):
         shaken = cost + (start > 0) * SHAKE * np.median(cost) * rng.exponential(size=cost.shape)
         guess = linear_sum_assignment(shaken)[1]
-        options = {"maximize": True, "tol": 1e-6, "P0": even + np.eye(len(left))[guess] / 2}
+        first = even + np.eye(len(left))[guess] / 2
+        options = {"maximize": True, "tol": 1e-6, "P0": first, "rng": rng}  # or it asks the global
         climbed = quadratic_assignment(left, right, method="faq", options=options).col_ind
         order = _exchange(left, right, climbed)
         value = _agreement(left, right, order)

@@ -16,7 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from app.report.parts import Cards, Exhibit, Option, Results, Section, Table
 from app.report.runs import trained
-from app.report.sections import CHAPTERS
+from app.report.chapters import CHAPTERS
 from app.tables import MARKS
 from app.words import VERDICTS
 from d2v_core.errors import InputError
