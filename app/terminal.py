@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.noting import Notes
 from d2v_core.modality import MODALITIES
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ MOST_REASONS = 5  # why items are skipped, at a time
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on a terminal, a few plain lines elsewhere."""
+    notes = Notes.wanted()
     if not console.is_terminal:
         shown = -1
 
         def line(done: int, of: int) -> None:
             nonlocal shown
+            notes.note(done, of)
             tenth = 10 * done // max(of, 1)
             if tenth > shown:
                 shown = tenth
@@ -87,10 +90,11 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, TextColumn("{task.fields[left]} left"), console=console)
     task = bar.add_task("Training", left="?")
-    shown, stage = 0, ""
+    shown, stage, notes = 0, "", Notes.wanted()
 
     def report(now: "TrainingProgress") -> None:
         nonlocal shown, stage
+        notes.note(now.step, now.steps, seconds_left=now.seconds_left, stage=now.stage)
         for reason in now.skipped[:MOST_REASONS]:
             console.print(f"skipped {reason}", highlight=False, soft_wrap=True, markup=False)
         if (more := len(now.skipped) - MOST_REASONS) > 0:

@@ -1,0 +1,205 @@
+"""What sizes, objectives, arms, standings and signals are, to somebody who never trained a model."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.words import PLURAL
+
+SIZES = {
+    "tiny": ("Tiny", "a few minutes on two cores", "Small enough to watch; learns the made world."),
+    "small": ("Small", "a night on two cores, an hour on one GPU", "For data of your own."),
+    "base-image": ("Base, pictures", "days on several GPUs", "data2vec 2.0 Base as published."),
+    "base-audio": ("Base, sounds", "days on several GPUs", "data2vec 2.0 Base as published."),
+    "base-text": ("Base, sentences", "days on several GPUs", "data2vec 2.0 Base as published."),
+}
+"""By size: what it is called, how long it takes, what it is for."""
+
+OBJECTIVES = {
+    "data2vec2": (
+        "data2vec 2.0",
+        "Hide most of an item; guess what the teacher, a slow copy of the model that sees all of "
+        "it, thinks of the hidden part. Several masks share one look of the teacher.",
+    ),
+    "data2vec": (
+        "data2vec 1.0",
+        "The same idea as first published: hidden parts stay in the input as blanks. Slower.",
+    ),
+    "reconstruct": (
+        "Reconstruct",
+        "Hide a part and paint it back: pixels, spectrogram, letters. No teacher. The contrast "
+        "to data2vec.",
+    ),
+    "hubert": (
+        "HuBERT",
+        "Sounds only: sort the frames into clusters, then guess the cluster of what is hidden. "
+        "Two rounds, so it takes twice as long.",
+    ),
+}
+"""By objective: what it is called and what it does."""
+
+ARMS = {
+    "separate": ("Separate", "One model a sense. They never meet.", 1),
+    "shared": ("Shared trunk", "One model for all senses, but it is never told what belongs "
+               "together.", 1),
+    "shared-pairs": ("Shared, with pairs", "One model, and some of the pairs pull a picture "
+                     "towards its own sound and sentence.", 2),
+    "latent": ("Pairs, by prediction", "One model; from one sense of a pair it has to guess what "
+               "the teacher thinks of the other.", 2),
+    "contrastive": ("Contrastive only", "Nothing but pairs, as in CLIP: who belongs to whom?", 2),
+    "shuffled": ("Control: shuffled pairs", "As with pairs, but they are mixed up. What it gains "
+                 "is not due to what belongs together.", 2),
+    "random": ("Control: untrained", "No training at all: what the architecture alone can do. "
+               "Ready at once.", 1),
+}  # fmt: skip
+"""By arm: what it is called, what is asked with it, how many senses it needs."""
+
+WITH_PERCENT = ("shared-pairs", "latent", "shuffled")
+
+STANDINGS = {
+    "unknown": ("Not known", "help", "gray"),
+    "queued": ("Queued", "hourglass_top", "blue"),
+    "running": ("Training", "play_circle", "blue"),
+    "stopping": ("Stopping", "pending", "orange"),
+    "stopped": ("Stopped", "pause_circle", "gray"),
+    "done": ("Complete", "check_circle", "green"),
+    "failed": ("Failed", "error", "red"),
+    "lost": ("Lost", "sensors_off", "orange"),
+    "elsewhere": ("Training elsewhere", "terminal", "blue"),
+}
+"""By standing: in words, icon, colour."""
+
+TERMS = {
+    "regression": "masked prediction",
+    "cls": "whole item",
+    "reconstruction": "painting back",
+    "clusters": "clusters",
+    "features": "features kept small",
+}
+
+SIGNALS = {
+    "raw_std": ("Teacher's activations differ", "how much what the teacher says varies over items"),
+    "target_std": ("There is something to guess", "spread of what is to be guessed"),
+    "prediction_std": ("The student commits itself", "spread of its guesses"),
+    "effective_rank": ("Directions in use", "how many directions the vectors of items fill"),
+    "mean_cosine": ("Items do not look alike", "mean cosine between two different items"),
+}
+"""By signal of the monitor: the healthy state in words, and what is measured."""
+
+NEAR = 3.0
+"""Within this factor of a limit is near it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signal:
+    """One signal of one modality, and what it means."""
+
+    modality: str
+    name: str
+    value: float
+    limit: float
+    is_floor: bool
+    """Whether the limit is the least that is healthy, not the most."""
+
+    verdict: str
+    """"healthy", "near the limit" or "collapsed"."""
+
+
+def signals(
+    newest: Mapping[str, float], limits: Mapping[str, tuple[str, float, bool, str]]
+) -> list[Signal]:
+    """Return the signals of collapse in the newest numbers of a run.
+
+    Args:
+        newest: value by name, "MODALITY/SIGNAL".
+        limits: by signal its words, limit, whether that is a floor, and what passing it means.
+    """
+    found = []
+    for modality in PLURAL:
+        for name, (_, limit, is_floor, _) in limits.items():
+            value = newest.get(f"{modality}/{name}")
+            if value is not None and math.isfinite(value):
+                verdict = _verdict(value, limit, is_floor=is_floor)
+                found.append(
+                    Signal(
+                        modality=modality,
+                        name=name,
+                        value=value,
+                        limit=limit,
+                        is_floor=is_floor,
+                        verdict=verdict,
+                    )
+                )
+    return found
+
+
+def _verdict(value: float, limit: float, *, is_floor: bool) -> str:
+    if not is_floor:  # what counts of a cosine is how far it stays from 1
+        value, limit = 1 - value, 1 - limit
+    return "collapsed" if value < limit else "near the limit" if value < NEAR * limit else "healthy"
+
+
+def health(found: list[Signal], share: float, grace: float) -> tuple[str, str]:
+    """Return what the signals say together, in a sentence, and a colour.
+
+    Args:
+        found: all signals.
+        share: of the steps that are done.
+        grace: share of the steps before collapse is judged.
+    """
+    bad = [s for s in found if s.verdict == "collapsed"]
+    near = [s for s in found if s.verdict == "near the limit"]
+    if not found:
+        return "Nothing has been measured yet.", "gray"
+    if bad and share <= grace:
+        return (
+            f"Too early to judge: a fresh network looks collapsed. From {grace:.0%} of the steps "
+            "on it counts.",
+            "gray",
+        )
+    if bad:
+        return f"Collapsing: {_where(bad)}. The training stops by itself.", "red"
+    if near:
+        return f"Watch this: {_where(near)} near the limit.", "orange"
+    return "No sign of collapse: every signal is clear of its limit.", "green"
+
+
+def _where(found: list[Signal]) -> str:
+    return ", ".join(
+        f"{SIGNALS[s.name][1] if s.name in SIGNALS else s.name} of {PLURAL[s.modality]} "
+        f"({s.value:.3g}, limit {s.limit:g})"
+        for s in found[:3]
+    )
+
+
+def losses(lines: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+    """Return every term of the loss over steps, by its name in words."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for line in lines:
+        for name, value in line.items():
+            if words := term_words(name):
+                found.setdefault(words, []).append((int(line["step"]), float(value)))
+    return found
+
+
+def term_words(name: str) -> str | None:
+    """Return a term of the loss in words; None if the name is that of something else."""
+    head, _, tail = name.partition("/")
+    if head in PLURAL and tail in TERMS:
+        return f"{PLURAL[head]}: {TERMS[tail]}"
+    if head in ("contrastive", "latent") and tail.count("-") == 1:
+        first, second = (PLURAL.get(part, part) for part in tail.split("-"))
+        return f"{first} and {second}: pairs"
+    return None
+
+
+def seconds_words(seconds: float) -> str:
+    """Return a time as people say it."""
+    if not math.isfinite(seconds):
+        return "nobody knows how long"
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{round(seconds / 86_400)} days"
