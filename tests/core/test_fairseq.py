@@ -255,6 +255,15 @@ def test_a_tone_is_loudest_where_its_pitch_is():
     assert (heard - quiet)[50, peak].item() == pytest.approx(math.log(100) / 9.138, abs=1e-3)
 
 
+def test_silence_is_the_least_number_there_is():
+    """Kaldi takes the logarithm of no less than the smallest step above 1 in single precision."""
+    heard = eat_spectrogram(torch.zeros(800), bins=128)
+    expected = (math.log(2**-23) + 4.268) / (2 * 4.569)
+
+    assert heard.shape == (3, 128)
+    torch.testing.assert_close(heard, torch.full_like(heard, expected))
+
+
 def test_a_weight_that_is_not_understood(tmp_path):
     weights = picture_weights(prenet=0, depth=2) | {"blocks.0.gamma_1": torch.zeros(DIM)}
     with pytest.raises(CheckpointError, match=r"x\.pt: .*blocks\.0\.gamma_1"):
