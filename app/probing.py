@@ -87,10 +87,14 @@ def probe_deeper(
         found = linear_control(layers[best], labels, splits, types=types, rng=rng).to_json()
         return {**found, "kind_of_types": kind}
 
+    def weighted_sum() -> Plain:
+        if len(equal) < 2:
+            raise ValueError("one layer needs no weights")
+        rng = np.random.default_rng(0)
+        return weighted_sum_probe(equal, labels, splits, rng=rng).to_json()
+
     measures: dict[str, Callable[[], Plain]] = {
-        "weighted_sum": lambda: weighted_sum_probe(
-            equal, labels, splits, rng=np.random.default_rng(0)
-        ).to_json(),
+        "weighted_sum": weighted_sum,
         "few_shot": few_shot,
         "control": control,
         "description_length": lambda: online_codes(

@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from app.report.chapters import CHAPTERS
 from app.report.parts import Cards, Exhibit, Option, Results, Section, Table
 from app.report.runs import trained
-from app.report.chapters import CHAPTERS
 from app.tables import MARKS
 from app.words import VERDICTS
 from d2v_core.errors import InputError

@@ -102,7 +102,7 @@ def _ladder_table(entries: list[Entry]) -> Table:
     return Table.of_scores("ladder", "All rungs", rows)
 
 
-def _hubs(results: Results) -> Table | None:
+def _hubs(results: Results) -> Exhibit | None:
     rows = []
     for run in trained(results):
         for pair in pairs_of(run):
@@ -117,5 +117,13 @@ def _hubs(results: Results) -> Table | None:
                 ]
     if not rows:
         return None
-    title = "Hubs: are some items found by everybody, and some by nobody?"
-    return Table.of_scores("hubs", title, rows)
+    return Exhibit(
+        "Hubs: are some items found by everybody, and some by nobody?",
+        (),
+        how="Every item names its ten nearest of the other modality. Skewness: far above chance, a "
+        "few items are named again and again. Robin hood: the share of namings that would have to "
+        "change hands for all to be named equally often. Anti hubs: the share of items that nobody "
+        "names. Chance is naming at random.",
+        cannot="Whether the hubs are wrong answers: a common kind is rightly named often.",
+        tables=(Table.of_scores("hubs", "Hubs of the runs", rows),),
+    )

@@ -9,6 +9,9 @@ from app.report.runs import data_sets, looks, runs_on
 from app.words import PLURAL, PROBES, tap_words
 
 Data = Mapping[str, Any]
+WORDS = {**PROBES, "ridge": "ridge regression"}
+AXES = {"linear": "accuracy", "knn": "accuracy", "ridge": "R²"}
+"""What each probe is scored by; numbers are probed by regression alone."""
 
 
 def chapter(results: Results) -> Section:
@@ -30,15 +33,16 @@ def _exhibits(results: Results) -> Iterator[Exhibit]:
         runs = runs_on(results, data)
         labels = [label for label in results["labels"] if any(label in r["probe"] for r in runs)]
         for label in labels:
-            options = [_option(results, data, label, probe) for probe in PROBES]
+            options = [_option(results, data, label, probe) for probe in AXES]
             where = f", {data['called']}" if len(data_sets(results)) > 1 else ""
             yield Exhibit(
                 f"How well {label} is told{where}",
                 tuple(option for option in options if option.drawings),
                 how="A line is a run, each point one layer. Coloured, solid: trained runs with "
                 "their 95 % intervals. Grey: controls; a flat grey line has no layers. Dotted: "
-                "always saying the most frequent answer. Look how far a coloured line stands above "
-                "the grey ones: that is what training has added at this layer.",
+                "always saying the most frequent answer, or the mean of a number. Look how far a "
+                "coloured line stands above the grey ones: that is what training has added at this "
+                "layer.",
                 cannot="That a layer knows something does not mean that the model uses it. Layers "
                 "whose intervals overlap cannot be ranked. The layer that looks best on test "
                 "should not be picked from this figure: the starred layers in the table were "
@@ -59,10 +63,12 @@ def _option(results: Results, data: Data, label: str, probe: str) -> Option:
             ]
             series.append(Series(run["called"], look[run["called"]], points))
         if any(s["value"] is not None for part in series for _, s in part.points):
-            figure = curves(series, axis="accuracy on test", span=(0, 1.02))
-            alt = f"Accuracy of the {PROBES[probe]} for {label} over the layers, {PLURAL[modality]}"
+            span = None if probe == "ridge" else (0, 1.02)
+            figure = curves(series, axis=f"{AXES[probe]} on test", span=span)
+            what = f"{AXES[probe]} of the {WORDS[probe]} for {label}"
+            alt = f"{what} over the layers, {PLURAL[modality]}"
             drawings.append(Drawing(figure, alt, PLURAL[modality].capitalize()))
-    return Option(PROBES[probe], tuple(drawings))
+    return Option(WORDS[probe], tuple(drawings))
 
 
 def _table(results: Results, data: Data, label: str) -> Table:
@@ -76,7 +82,7 @@ def _table(results: Results, data: Data, label: str) -> Table:
                     "run": run["called"],
                     "items": PLURAL[modality],
                     "layer (tap)": tap_words(row["tap"]),
-                    "probe": PROBES[row["probe"]],
+                    "probe": WORDS[row["probe"]],
                     "best on val": "★" if (row["probe"], row["tap"]) in best else "",
                 }
                 rows.append((lead, row["score"]))

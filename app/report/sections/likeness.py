@@ -8,6 +8,7 @@ import pandas as pd
 from app.report.figures import heatmap
 from app.report.parts import Drawing, Exhibit, Option, Results, Section, Table
 from app.report.runs import Run, pair_words, trained
+from app.tables import number
 from app.words import MEASURES
 
 
@@ -52,7 +53,20 @@ def _option(run: Run, name: str) -> Option:
         figure = heatmap(pair["measures"][name], pair["first"], pair["second"])
         alt = f"{MEASURES[name][0]} of {run['called']}: {pair_words(pair)}"
         drawings.append(Drawing(figure, alt, pair_words(pair).capitalize()))
-    return Option(run["called"], tuple(drawings))
+    return Option(run["called"], tuple(drawings), _chance(run, name))
+
+
+def _chance(run: Run, name: str) -> str:
+    """Say what permuted rows give."""
+    said = []
+    for pair in run["likeness"]:
+        matrix = pair["measures"][name]
+        known = [c for row in matrix["chance"] or [] for c in row if c is not None]
+        if known:
+            low, high = number(min(known), 2), number(max(known), 2)
+            span = low if low == high else f"{low} to {high}"
+            said.append(f"{pair_words(pair)}, chance {span}, n = {matrix['n']}")
+    return f"{'; '.join(said)}." if said else ""
 
 
 def _each(runs: list[Run], name: str) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:

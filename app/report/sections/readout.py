@@ -112,8 +112,8 @@ def _bits(results: Results, data: Mapping[str, Any], label: str, where: str) -> 
         "each from those before. Compression is how many times shorter that message is than "
         "without vectors: 1 saves nothing, 2 is half the bits. Unlike accuracy it counts how "
         "hard the labels were to learn.",
-        cannot="The order of the items is one of many; the probe is linear, so what a bent boundary "
-        "could tell is not counted.",
+        cannot="The order of the items is one of many; the probe is linear, so what a curved "
+        "boundary could tell is not counted.",
         tables=(_table(name, title, found, points, "tap"),),
     )
 

@@ -9,6 +9,7 @@ from app.report.runs import Run, data_sets, pair_words, pairs_of, runs_on, train
 from app.tables import number, score_cells, verdict_table
 from app.words import PLURAL, tap_words
 
+LINEAR = {"linear": "accuracy", "ridge": "R²"}
 LEVELS = {"class": "kind", "instance": "own partner"}
 
 
@@ -72,12 +73,13 @@ def _best(results: Results, run: Run) -> Iterator[str]:
     """Yield the best layer of every modality beside the controls."""
     for label, tables in run["probe"].items():
         for modality in (m for m in PLURAL if "best" in tables.get(m, {})):
-            for best in (b for b in tables[modality]["best"] if b["probe"] == "linear"):
+            for best in (b for b in tables[modality]["best"] if b["probe"] in LINEAR):
                 cells = score_cells(best["score"], 2)
+                measure = LINEAR[best["probe"]]
                 yield (
                     f"From {PLURAL[modality]} a linear probe tells {label} best at "
-                    f"{tap_words(best['tap'])}: {cells['value']} ({cells['95 % interval']}), "
-                    f"chance {cells['chance']}, n = {cells['n']}"
+                    f"{tap_words(best['tap'])}: {measure} {cells['value']} "
+                    f"({cells['95 % interval']}), chance {cells['chance']}, n = {cells['n']}"
                     f"{_beside(results, run, label, modality)}."
                 )
 
@@ -89,6 +91,6 @@ def _beside(results: Results, run: Run, label: str, modality: str) -> str:
     for other in runs_on(results, data):
         if other["role"] in ("random twin", "low-level features") and other is not run:
             table: Mapping[str, Any] = other["probe"].get(label, {}).get(modality, {})
-            best = [b for b in table.get("best", []) if b["probe"] == "linear"]
+            best = [b for b in table.get("best", []) if b["probe"] in LINEAR]
             found += [f"{other['called']} {number(b['score']['value'], 2)}" for b in best]
     return f"; controls: {', '.join(found)}" if found else "; no control beside it"
