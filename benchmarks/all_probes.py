@@ -1,12 +1,13 @@
 """All benchmarks of the probes, one after the other, each beside its peer in one run.
 
-    python benchmarks/probes.py            # an idle machine, most of an hour
-    python benchmarks/probes.py --quick    # some minutes, smaller
+    python benchmarks/all_probes.py            # an idle machine, most of an hour
+    python benchmarks/all_probes.py --quick    # some minutes, smaller
 
 The linear probe and the ridge screen beside scikit-learn, nearest neighbours beside faiss (where it
 is installed), CKA and mutual kNN of twelve layers by twelve beside what is usually done, a map of
 10,000 points beside umap-learn as it comes. Each part is a script of its own and a process of its
-own, so that none inherits the other's threads or memory.
+own, so that none inherits the other's threads or memory. (A script named `probes.py` would hide the
+package of that name from its neighbours.)
 """
 
 import argparse
