@@ -16,12 +16,13 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from types import ModuleType
 
 import numpy as np
 
 from probes.aligned_maps import aligned_maps, lay_onto, spread
 from probes.checks import unit_rows
-from probes.maps import MIN_DIST, NEIGHBOURS, import_umap, umap_places
+from probes.maps import MIN_DIST, NEIGHBOURS, umap_places
 from probes.trust import trustworthiness
 
 K = 15
@@ -37,6 +38,14 @@ def clustered(items: int, dim: int, *, clusters: int = 20, seed: int = 0) -> np.
     centres = rng.normal(size=(clusters, dim))[labels]
     fine = 0.1 * rng.normal(size=(items, dim))
     return (centres + 0.3 * curved @ rng.normal(size=(10, dim)) + fine).astype(np.float32)
+
+
+def import_umap() -> ModuleType:
+    """Import umap-learn without its word about Tensorflow."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import umap
+    return umap
 
 
 def ours(x: np.ndarray, seed: int) -> np.ndarray:

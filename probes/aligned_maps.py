@@ -15,7 +15,7 @@ from jaxtyping import Float
 from probes.checks import check_same_length
 from probes.maps import MIN_DIST, NEIGHBOURS, Map, pca_map, umap_map, with_trust
 from probes.result import Plain, to_plain
-from probes.umap_layout import EPOCHS, Neighbourhood, continue_layout, learning_rate
+from probes.umap_layout import EPOCHS, Neighbourhood, lay_out, learning_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +184,10 @@ def _continued(
     rate = learning_rate(changed)
     places = previous.coordinates
     if rate:  # else the layout would only round the places
-        moved = continue_layout(places, near, rate=rate, min_dist=min_dist, seed=seed)
+        moved = lay_out(places, near, rate=rate, min_dist=min_dist, seed=seed)
         places = lay_onto(moved, previous.coordinates)
     settings = {
-        **{name: previous.settings[name] for name in ("metric", "neighbours", "version")},
+        **{name: previous.settings[name] for name in ("metric", "neighbours")},
         "n_neighbors": near.ids.shape[1],
         "min_dist": min_dist,
         "seed": seed,

@@ -3,20 +3,18 @@
 All maps are made by functions of one kind (`MapMaker`): embeddings, seed and k in, a `Map` out.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from probes.checks import check_finite, unit_rows
-from probes.neighbours import nearest
 from probes.principal import principal
 from probes.result import Plain, Score, to_plain
 from probes.trust import trustworthiness
+from probes.umap_layout import Neighbourhood, cosine_graph, default_epochs, lay_out
 
 NEIGHBOURS = 15
 MIN_DIST = 0.1
@@ -24,6 +22,12 @@ PERPLEXITY = 30.0
 FEWEST = 3  # items
 JITTER = 0.01
 """Of the start of t-SNE, in its spread: its only chance, and what parts equal items."""
+
+SQUARE = 10.0
+"""Side of the square that UMAP starts in."""
+
+PARTING = 1e-4
+"""Noise of its start, in sides of the square: it parts equal items."""
 
 MapMethod = Literal["pca", "tsne", "umap"]
 
@@ -93,7 +97,8 @@ def umap_map(
     """Lay out items so that neighbours by cosine come together (UMAP).
 
     Neighbours are exact, from one matrix product; the layout starts from the principal axes.
-    The same seed gives the same map on one machine with the same versions, not everywhere.
+    The same seed gives the same map on one machine with the same versions, not everywhere. It is as
+    trustworthy as umap-learn's, in a fraction of the time, but not the same to the point.
 
     Args:
         x: embeddings; only their directions count.
@@ -119,36 +124,25 @@ def umap_places(
 ) -> tuple[Float[np.ndarray, "items 2"], Mapping[str, int | float | str]]:
     """Return the places of `umap_map` and its settings, without how far they can be trusted."""
     check_enough(x)
-    umap = import_umap()
-    directions = unit_rows(x)
     n_neighbors = max(2, min(n_neighbors, len(x) - 1))
-    start, _ = principal(directions.astype(np.float64))
-    model = umap.UMAP(
-        n_neighbors=n_neighbors,
-        min_dist=min_dist,
-        metric="cosine",
-        n_epochs=default_epochs(len(x)),  # UMAP's own, said aloud
-        init=(10 * start / np.abs(start).max()).astype(np.float32),
-        precomputed_knn=cosine_graph(directions, n_neighbors),
-        force_approximation_algorithm=True,  # else few items are searched again
-        random_state=seed,
-        n_jobs=1,  # more would not be reproducible
-    )
-    with warnings.catch_warnings():
-        # we never place new items by UMAP's search index, which is all that it would be for
-        warnings.filterwarnings("ignore", message="precomputed_knn")
-        coordinates = np.asarray(model.fit_transform(directions), dtype=np.float64)
+    near = Neighbourhood.of(x, n_neighbors)
+    start, _ = principal(near.directions.astype(np.float64))
+    span = np.ptp(start, axis=0)
+    start = SQUARE * (start - start.min(axis=0)) / np.where(span > 0, span, 1)
+    start += PARTING * SQUARE * np.random.default_rng(seed).normal(size=start.shape)
+    epochs = default_epochs(len(x))
+    places = lay_out(start, near, rate=1.0, min_dist=min_dist, seed=seed, epochs=epochs)
     settings = {
         "n_neighbors": n_neighbors,
         "min_dist": min_dist,
         "metric": "cosine",
         "neighbours": "exact",
         "start": "principal axes",
-        "epochs": default_epochs(len(x)),
+        "epochs": epochs,
+        "learning_rate": 1.0,
         "seed": seed,
-        "version": umap.__version__,
     }
-    return coordinates, settings
+    return places, settings
 
 
 def tsne_map(
@@ -228,19 +222,6 @@ METHODS: Mapping[MapMethod, MapMaker] = {"pca": pca_map, "tsne": tsne_map, "umap
 """Every way to draw a map, by its name."""
 
 
-def default_epochs(items: int) -> int:
-    """Return how often UMAP goes through the neighbours: more often where it is cheap."""
-    return 500 if items <= 10_000 else 200
-
-
-def import_umap() -> ModuleType:
-    """Import UMAP late, because it takes seconds, and without its word about Tensorflow."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
-        import umap
-    return umap
-
-
 def warm_up_umap() -> None:
     """Let UMAP compile, so that the first map of a session does not wait for it."""
     umap_map(np.random.default_rng(0).normal(size=(30, 4)))
@@ -251,17 +232,6 @@ def check_enough(x: Float[np.ndarray, "items dim"]) -> None:
     check_finite(x)
     if len(x) < FEWEST:
         raise ValueError(f"a map needs at least {FEWEST} items, got {len(x)}")
-
-
-def cosine_graph(
-    directions: Float[np.ndarray, "items dim"], k: int
-) -> tuple[Int[np.ndarray, "items k"], Float[np.ndarray, "items k"]]:
-    """Return UMAP's neighbour lists: the item itself at distance 0, then the k − 1 nearest."""
-    own = np.arange(len(directions))
-    found = nearest(directions, directions, k - 1, itself=own)
-    distances = np.clip(1 - found.cosines, 0, None)
-    ids = np.hstack([own[:, None], found.ids])
-    return ids, np.hstack([np.zeros((len(own), 1)), distances]).astype(np.float32)
 
 
 def with_trust(

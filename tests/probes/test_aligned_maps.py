@@ -8,7 +8,6 @@ from scipy.stats import ortho_group
 
 from probes.aligned_maps import aligned_maps, lay_onto, spread
 from probes.maps import pca_map, umap_map
-from probes.umap_layout import Neighbourhood, continue_layout, learning_rate
 
 RNG = np.random.default_rng
 
@@ -125,48 +124,6 @@ def test_laying_a_map_on_another_undoes_what_a_map_may_do():
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         assert np.sum((lay_onto(noisy, fixed) @ turn - fixed) ** 2) > best
     assert not np.allclose(lay_onto(noisy * [1, 5], fixed), lay_onto(noisy, fixed), atol=0.3)
-
-
-def test_the_learning_rate_follows_the_change():
-    assert learning_rate(0.0) == 0.0
-    assert learning_rate(0.25) == 0.125
-    assert learning_rate(0.5) == learning_rate(1.0) == 0.25
-
-
-def test_changed_neighbours_are_counted():
-    near = Neighbourhood.of(RNG(0).normal(size=(30, 3)), 5)
-    ids = near.ids.copy()
-    ids[0, 1:3] = [k for k in range(1, 30) if k not in ids[0]][:2]
-    other = Neighbourhood(near.directions, ids, near.distances)
-
-    assert near.changed(near) == 0
-    assert near.changed(other) == pytest.approx(2 / (30 * 4))
-    mixed = Neighbourhood(near.directions, near.ids[:, [0, 4, 3, 2, 1]], near.distances)
-    assert near.changed(mixed) == 0
-
-
-@pytest.mark.slow
-def test_the_layout_is_that_of_umap_from_the_same_start():
-    """Where the start fills UMAP's own square already, both do the very same."""
-    from umap import UMAP
-
-    x = drift(60)["step_0"]
-    near = Neighbourhood.of(x, 10)
-    # from 0 to 10 in 64ths, which UMAP's rescaling leaves as they are to the last bit
-    start = RNG(0).permuted(np.linspace(0, 640, 60).round()[:, None].repeat(2, 1), axis=0) / 64
-    start = start.astype(np.float32)
-    peer = UMAP(
-        n_neighbors=10, metric="cosine", n_epochs=50, learning_rate=0.5, init=start,
-        precomputed_knn=(near.ids, near.distances), force_approximation_algorithm=True,
-        random_state=3, n_jobs=1,
-    )  # fmt: skip
-    with pytest.warns(UserWarning, match="precomputed_knn"):
-        expected = peer.fit_transform(near.directions)
-    own = continue_layout(start.astype(np.float64), near, rate=0.5, min_dist=0.1, seed=3, epochs=50)
-
-    np.testing.assert_array_equal(own, expected)
-    still = continue_layout(start.astype(np.float64), near, rate=0.0, min_dist=0.1, seed=3)
-    np.testing.assert_array_equal(still, start)
 
 
 def test_refusals():

@@ -10,7 +10,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
 from probes.checks import unit_rows
-from probes.maps import METHODS, cosine_graph, pca_map, tsne_map, umap_map, warm_up_umap
+from probes.maps import METHODS, pca_map, tsne_map, umap_map, warm_up_umap
 
 
 def blobs(items=90, classes=3, dim=10, seed=0):
@@ -38,20 +38,6 @@ def test_the_pca_map_of_one_channel_and_of_more_channels_than_items():
     assert (pca_map(line).coordinates[:, 1] == 0).all()
     found = np.abs(pca_map(wide).coordinates)
     np.testing.assert_allclose(found, np.abs(PCA(2).fit_transform(wide)), atol=1e-9)
-
-
-def test_the_neighbour_lists_are_what_umap_expects():
-    """The item itself at distance 0, then cosine distances in increasing order."""
-    x = unit_rows(np.random.default_rng(0).normal(size=(40, 4)))
-    ids, distances = cosine_graph(x, 6)
-    full = 1 - x @ x.T
-    np.fill_diagonal(full, -1)
-
-    np.testing.assert_array_equal(ids, np.argsort(full, axis=1)[:, :6])
-    np.testing.assert_allclose(distances[:, 0], 0)
-    np.testing.assert_allclose(
-        distances[:, 1:], np.take_along_axis(full, ids[:, 1:], axis=1), atol=1e-6
-    )
 
 
 @pytest.mark.slow  # the first call compiles
