@@ -1,4 +1,4 @@
-"""What sizes, objectives, arms, standings and signals are, to somebody who never trained a model."""
+"""What sizes, objectives, arms, standings and signals are, for those who never trained a model."""
 
 import math
 from collections.abc import Mapping

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -141,7 +142,8 @@ def test_a_task_runs_and_its_log_answer_and_progress_stay(tmp_path):
     ("code", "sentence"),
     [
         (
-            "import sys; print('d2v: the rate is too high; lower it', file=sys.stderr); sys.exit(2)",
+            "import sys; print('d2v: the rate is too high; lower it', file=sys.stderr);"
+            " sys.exit(2)",
             "The rate is too high; lower it",
         ),
         ("import sys; sys.exit(3)", "It ended with status 3 and said nothing."),
@@ -186,7 +188,7 @@ def test_the_queue_goes_by_the_order_of_asking_one_at_a_time(tmp_path):
     supervisor.Supervisor().work(tmp_path)
 
     times = [tasks.answer(tmp_path / name) for name in names]
-    assert all(before[1] <= after[0] for before, after in zip(times, times[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(times))
     assert [tasks.standing(tmp_path / name) for name in names] == ["done"] * 3
 
 
