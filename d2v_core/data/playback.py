@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from d2v_core.data.audio import SAMPLE_RATE_HZ, decode_audio
 
@@ -50,7 +50,11 @@ def open_playback(path: Path) -> Playback:
     Raises:
         MediaError: if it cannot be decoded.
     """
-    samples = decode_audio(path).numpy()
+    return playback_of(decode_audio(path).numpy())
+
+
+def playback_of(samples: Float32[np.ndarray, " samples"]) -> Playback:
+    """Return samples at SAMPLE_RATE_HZ for eyes and ears; what is beyond ±1 is cut off."""
     file = io.BytesIO()
     soundfile.write(file, np.clip(samples, -1, 1), SAMPLE_RATE_HZ, format="WAV", subtype="PCM_16")
     return Playback(file.getvalue(), spectrogram(samples), len(samples) / SAMPLE_RATE_HZ)

@@ -55,7 +55,17 @@ def make_item(seed: int, index: int) -> Item:
     """
     if seed < 0 or index < 0:
         raise InputError(f"seed and index must be 0 or more, got seed={seed} and index={index}")
-    factors = make_factors(seed, index)
+    return show(make_factors(seed, index), seed, index)
+
+
+def show(factors: Factors, seed: int, index: int) -> Item:
+    """Draw, sing and say given factors with the randomness of item `index` of world `seed`.
+
+    Args:
+        factors: what is to be true of the item; they need not be those of that item.
+        seed: which world, 0 or more.
+        index: which item, 0 or more.
+    """
     return Item(
         factors=factors,
         picture=draw_picture(factors, random_stream(seed, index, "picture")),
