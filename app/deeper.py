@@ -7,18 +7,27 @@ import numpy as np
 
 from app import workbench
 from app.alignment import Part
-from app.extras import climb_ladder, find_hubs, measure_geometry
+from app.extras import climb_ladder, correct_hubs, find_hubs, measure_geometry
 from app.probing import is_numeric, probe_deeper
+from app.workbench import Report
 from d2v_core.store import Representation, Store
 
 LOW_LEVEL = "low-level features"
 
 
-def probes(store: Store, name: str, *, label: str) -> dict[str, Any]:
+def probes(
+    store: Store, name: str, *, label: str, report: Report = workbench.quiet
+) -> dict[str, Any]:
     """Return weighted sum, few-shot, control and description length by modality, as JSON.
 
     Numbers have none of them. Control tasks take their types from the low-level features of the
     same data in the same store, if there are any.
+
+    Args:
+        store: where the representation is.
+        name: of the representation.
+        label: column that is to be told from the embeddings.
+        report: called with modalities done and modalities in all.
 
     Raises:
         StoreError: if no item has that column.
@@ -30,7 +39,8 @@ def probes(store: Store, name: str, *, label: str) -> dict[str, Any]:
         whole = store.read(name)
         features = None if low is None else store.read(low)
         found: dict[str, Any] = {}
-        for modality, table in quick.items():
+        for number, (modality, table) in enumerate(quick.items()):
+            report(number, len(quick))
             part = whole.of(modality)
             best = [b["tap"] for b in table.get("best", []) if b["probe"] == "linear"]
             if best and not is_numeric(part.items[label]):
@@ -38,13 +48,25 @@ def probes(store: Store, name: str, *, label: str) -> dict[str, Any]:
                 found[modality] = probe_deeper(part, label, best[0], raw)
         return found
 
-    return workbench.once(store, f"deeper|1|{name}|{label}|{low}", compute)
+    return workbench.once(store, probes_key(store, name, label), compute)
 
 
-def alignment(store: Store, name: str) -> dict[str, dict[str, Any]]:
+def probes_key(store: Store, name: str, label: str) -> str:
+    """Return under what the probes that take longer are kept."""
+    return f"deeper|1|{name}|{label}|{_low_level(store, name)}"
+
+
+def alignment(
+    store: Store, name: str, *, report: Report = workbench.quiet
+) -> dict[str, dict[str, Any]]:
     """Return the ladder of the run and its controls, and hubs of the run, by pair of modalities.
 
     Every representation is measured at the layer that its alignment was measured at.
+
+    Args:
+        store: where the representation is.
+        name: of the representation.
+        report: called with pairs of modalities done and in all.
 
     Raises:
         StoreError: if there are no two modalities to compare.
@@ -53,17 +75,29 @@ def alignment(store: Store, name: str) -> dict[str, dict[str, Any]]:
     names = [name, *workbench.controls_of(store, name)]
 
     def compute() -> dict[str, Any]:
-        return {
-            f"{pair['first']}-{pair['second']}": _of_pair(store, names, pair, result["split"])
-            for pair in result["pairs"]
-        }
+        found = {}
+        for number, pair in enumerate(result["pairs"]):
+            report(number, len(result["pairs"]))
+            both = f"{pair['first']}-{pair['second']}"
+            found[both] = _of_pair(store, names, pair, result["split"])
+        return found
 
-    return workbench.once(store, "|".join(["extras", "1", *names]), compute)
+    return workbench.once(store, alignment_key(store, name), compute)
+
+
+def alignment_key(store: Store, name: str) -> str:
+    """Return under what ladder and hubs are kept."""
+    return "|".join(["extras", "2", name, *workbench.controls_of(store, name)])
 
 
 def geometry(store: Store, name: str) -> dict[str, Any]:
     """Return the geometry of every layer by modality, as JSON."""
-    return workbench.once(store, f"geometry|1|{name}", lambda: measure_geometry(store.read(name)))
+    return workbench.once(store, geometry_key(name), lambda: measure_geometry(store.read(name)))
+
+
+def geometry_key(name: str) -> str:
+    """Return under what the geometry of layers is kept."""
+    return f"geometry|2|{name}"
 
 
 def _of_pair(store: Store, names: list[str], pair: Mapping[str, Any], part: Part) -> dict[str, Any]:
@@ -76,8 +110,9 @@ def _of_pair(store: Store, names: list[str], pair: Mapping[str, Any], part: Part
         found = {"encoder": measured["encoder"], "role": measured["role"], "tap": tap}
         ladders.append(found | climb_ladder(data, both, tap))
     tap = pair["run"]["tap"]
-    hubs = find_hubs(store.read(names[0], taps=(tap,)), both, tap, part)
-    return {"ladders": ladders, "hubs": {"tap": tap, **hubs}}
+    run = store.read(names[0], taps=(tap,))
+    hubs, corrected = find_hubs(run, both, tap, part), correct_hubs(run, both, tap, part)
+    return {"ladders": ladders, "hubs": {"tap": tap, **hubs}, "csls": {"tap": tap, **corrected}}
 
 
 def _low_level(store: Store, name: str) -> str | None:

@@ -34,7 +34,7 @@ CONTROLS = ("lowlevel",)
 Report = Callable[[int, int], None]
 
 
-def _quiet(_done: int, _of: int) -> None:
+def quiet(_done: int, _of: int) -> None:
     """Report nothing."""
 
 
@@ -45,7 +45,7 @@ def embed(
     *,
     pooling: str = "mean",
     ffn: bool = False,
-    report: Report = _quiet,
+    report: Report = quiet,
 ) -> "Embedded":
     """Embed a data folder; see `open_encoder` and `d2v_core.embed.embed`."""
     from d2v_core.data.folder import read_folder  # torch takes seconds to import
@@ -115,7 +115,7 @@ def sample_encoders() -> list[str]:
     return [*(str(run) for run in runs), *CONTROLS]
 
 
-def prepare_sample(*, report: Report = _quiet) -> Store:
+def prepare_sample(*, report: Report = quiet) -> Store:
     """Embed the sample with every shipped run, unless that is done, and return the store."""
     store = Store(SAMPLE_STORE, create=True)
     done_name, encoders = "sample", sample_encoders()
@@ -191,7 +191,12 @@ def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
                 tables[modality] = {"reason": str(error)}
         return {"representation": name, "label": label, "modalities": tables}
 
-    return once(store, f"probe|3|{name}|{label}", compute)
+    return once(store, probe_key(name, label), compute)
+
+
+def probe_key(name: str, label: str) -> str:
+    """Return under what a probe is kept."""
+    return f"probe|3|{name}|{label}"
 
 
 def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict[str, Any]:
@@ -219,7 +224,12 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return once(store, "|".join(["align", "4", name, *controls]), compute)
+    return once(store, align_key(name, controls), compute)
+
+
+def align_key(name: str, controls: list[str]) -> str:
+    """Return under what an alignment is kept."""
+    return "|".join(["align", "4", name, *controls])
 
 
 def controls_of(store: Store, name: str) -> list[str]:
@@ -240,7 +250,12 @@ def compare_modalities(store: Store, name: str) -> list[dict[str, Any]]:
     def compute() -> dict[str, Any]:
         return {"pairs": measure_likeness(store.read(name))}
 
-    return once(store, f"likeness|1|{name}", compute)["pairs"]
+    return once(store, likeness_key(name), compute)["pairs"]
+
+
+def likeness_key(name: str) -> str:
+    """Return under what the likeness of the modalities of a representation is kept."""
+    return f"likeness|1|{name}"
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:

@@ -1,0 +1,150 @@
+"""What pages ask of a store: kept, measured at once where that is quick, or in the background.
+
+`python -m app.measured PLACE WANTED…` is what works in the background. It keeps what it measured in
+the store, where the page looks for it.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from app import deeper, workbench
+from app.likeness import Side, compare_stacks
+from app.noting import Notes
+from d2v_core.errors import D2VError
+from d2v_core.store import Store
+
+Kind = Literal["probe", "deeper", "align", "extras", "geometry", "alike"]
+QUICK_NUMBERS = 3_000_000
+"""A representation of at most so many numbers is probed and compared in a few seconds."""
+
+PARTS = 12  # of a measurement, so that a bar moves while one is being made
+
+
+class Wanted(NamedTuple):
+    """One measurement."""
+
+    kind: Kind
+    name: str
+    """Of the representation."""
+
+    more: tuple[str, ...] = ()
+    """The column of a probe; modality, other representation and its modality of a comparison."""
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """How a kind of measurement is found in a store, and how it is made."""
+
+    key: Callable[[Store, Wanted], str]
+    make: Callable[[Store, Wanted, workbench.Report], object]
+
+
+MEASURES: dict[Kind, _Measure] = {
+    "probe": _Measure(
+        lambda _, w: workbench.probe_key(w.name, w.more[0]),
+        lambda s, w, _: workbench.probe(s, w.name, label=w.more[0]),
+    ),
+    "deeper": _Measure(
+        lambda s, w: deeper.probes_key(s, w.name, w.more[0]),
+        lambda s, w, report: deeper.probes(s, w.name, label=w.more[0], report=report),
+    ),
+    "align": _Measure(
+        lambda s, w: workbench.align_key(w.name, workbench.controls_of(s, w.name)),
+        lambda s, w, _: workbench.align(s, w.name),
+    ),
+    "extras": _Measure(
+        lambda s, w: deeper.alignment_key(s, w.name),
+        lambda s, w, report: deeper.alignment(s, w.name, report=report),
+    ),
+    "geometry": _Measure(
+        lambda _, w: deeper.geometry_key(w.name), lambda s, w, _: deeper.geometry(s, w.name)
+    ),
+    "alike": _Measure(
+        lambda _, w: "|".join(["alike", "1", w.name, *w.more]), lambda s, w, _: _compare(s, w)
+    ),
+}
+
+
+def kept(store: Store, wanted: Wanted) -> dict[str, Any] | None:
+    """Return what was measured before; None if it was not."""
+    found = store.kept(MEASURES[wanted.kind].key(store, wanted))
+    return None if found is None else found[1]
+
+
+def measure(
+    store: Store, wanted: Wanted, report: workbench.Report = workbench.quiet
+) -> dict[str, Any]:
+    """Measure it unless that was done, and return it.
+
+    Args:
+        store: where it is kept.
+        wanted: what is measured.
+        report: called with parts done and parts in all, by what takes longer.
+
+    Raises:
+        StoreError: if it cannot be measured.
+    """
+    MEASURES[wanted.kind].make(store, wanted, report)
+    found = kept(store, wanted)
+    assert found is not None  # just kept
+    return found
+
+
+def is_quick(store: Store, wanted: Wanted) -> bool:
+    """Tell whether a page may measure it while the visitor waits: a few seconds."""
+    if wanted.kind in ("deeper", "extras"):
+        return False
+    items = len(store.read(wanted.name, taps=()).items)
+    return items * sum(store.recipe(wanted.name).widths) <= QUICK_NUMBERS
+
+
+def command(place: str, wanted: Sequence[Wanted]) -> list[str]:
+    """Return the command that measures all of them and keeps them in the store."""
+    asked = [json.dumps([w.kind, w.name, *w.more]) for w in wanted]
+    return [sys.executable, "-m", "app.measured", place, *asked]
+
+
+def measure_all(store: Store, wanted: Sequence[Wanted], notes: Notes) -> list[str]:
+    """Measure all that is not kept yet, noting how far it is; return why some cannot be."""
+    problems, parts = [], PARTS * len(wanted)
+    for number, one in enumerate(wanted):
+        stage = store.recipe(one.name).encoder.rpartition("/")[2]
+
+        def report(done: int, of: int, *, first: int = PARTS * number, stage: str = stage) -> None:
+            notes.note(first + PARTS * done // max(1, of), parts, stage=stage)
+
+        report(0, 1)
+        try:
+            measure(store, one, report)
+        except D2VError as error:
+            problems.append(str(error))
+    notes.note(parts, parts)
+    return problems
+
+
+def _compare(store: Store, wanted: Wanted) -> dict[str, Any]:
+    modality, other, its = wanted.more
+    sides = Side(store.read(wanted.name), modality), Side(store.read(other), its)
+    key = MEASURES["alike"].key(store, wanted)
+    return workbench.once(store, key, lambda: compare_stacks(*sides))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line asks for; return 0, or 2 after saying what could not be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("place")
+    parser.add_argument("wanted", nargs="+", type=json.loads)
+    given = parser.parse_args(arguments)
+    wanted = [Wanted(kind, name, tuple(more)) for kind, name, *more in given.wanted]
+    problems = measure_all(Store(given.place), wanted, Notes.wanted())
+    for problem in problems:
+        sys.stderr.write(f"d2v: {problem}\n")
+    return 2 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
