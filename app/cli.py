@@ -10,7 +10,15 @@ import typer
 
 from app.cli_exchange import exchange_app
 from app.options import Json, Name, Out, StorePlace
-from app.terminal import figures, progress, say, show_json, show_table, training_progress
+from app.terminal import (
+    deeper_lines,
+    figures,
+    progress,
+    say,
+    show_json,
+    show_table,
+    training_progress,
+)
 from d2v_core.errors import D2VError, StoppedError
 
 app = typer.Typer(
@@ -180,17 +188,28 @@ def probe(
     out: Annotated[Path | None, typer.Option(help="A folder for JSON, table and figure.")] = None,
     label: Annotated[str, typer.Option(help="The column to be told from embeddings.")] = "label",
     name: Name = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only kNN and linear probe, of every layer.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure every layer of every modality: kNN and linear probe.
+    """Measure every layer of every modality: kNN and linear probe, or regression for numbers.
+
+    Then, unless --quick: a weighted sum of all layers, few examples, a control task for
+    memorising, and how many bits the labels cost.
 
     Example: d2v probe stores/aviary --label species --out reports/species
     """
-    from app import reports, workbench
+    from app import deeper, reports, workbench
     from d2v_core.store import Store
 
     opened = Store(store)
-    results = [workbench.probe(opened, n, label=label) for n in names_of(opened, name)]
+    results = []
+    for each in names_of(opened, name):
+        result = workbench.probe(opened, each, label=label)
+        deep = {} if quick else deeper.probes(opened, each, label=label)
+        tables = {m: t | deep.get(m, {}) for m, t in result["modalities"].items()}
+        results.append({**result, "modalities": tables})
     if out is not None:
         reports.write_probe(results, out)
     if as_json:
@@ -203,12 +222,15 @@ def probe(
                 say(f"{title}: {table['reason']}")
                 continue
             rows = [[r["tap"], r["probe"], figures(r["score"])] for r in table["rows"]]
-            show_table(title, ["tap", "probe", "accuracy on test [95 %]"], rows)
+            measure = "R²" if table["best"][0]["probe"] == "ridge" else "accuracy"
+            show_table(title, ["tap", "probe", f"{measure} on test [95 %]"], rows)
             for best in table["best"]:
                 say(
                     f"best {best['probe']} layer, chosen on val from {best['searched']}: "
                     f"{best['tap']}, {figures(best['score'])}, n = {best['score']['n']}"
                 )
+            for line in deeper_lines(table):
+                say(line)
 
 
 @app.command()

@@ -33,7 +33,8 @@ def probe_table(results: list[dict[str, Any]]) -> pd.DataFrame:
                 "modality": modality,
                 "tap": row["tap"],
                 "probe": row["probe"],
-                "val_accuracy": row["val_accuracy"],
+                "measure": "R²" if "val_r2" in row else "accuracy",
+                "on_val": row["val_r2"] if "val_r2" in row else row["val_accuracy"],
                 **{k: row["score"][k] for k in ("value", "low", "high", "chance", "n", "reason")},
             }
             for result in results

@@ -81,6 +81,41 @@ def figures(score: dict[str, Any] | None) -> str:
     return f"{score['value']:.3f}{interval}{chance}"
 
 
+def deeper_lines(table: dict[str, Any]) -> list[str]:
+    """Return what the probes that take longer found, a line each, or why there is nothing.
+
+    Args:
+        table: of one modality; it may have `weighted_sum`, `few_shot`, `control` and
+            `description_length`, see `app.probing.probe_deeper`.
+    """
+    words: dict[str, Callable[[dict[str, Any]], str]] = {
+        "weighted_sum": lambda t: (
+            f"{figures(t['accuracy'])}; over equal weights {figures(t['gain'])}"
+        ),
+        "few_shot": lambda t: "; ".join(
+            f"{row['shots']} of each: {figures(row['accuracy'])}" for row in t["rows"]
+        ),
+        "control": lambda t: (
+            f"selectivity {figures(t['selectivity'])}, types are {t['kind_of_types']}"
+        ),
+        "description_length": lambda t: f"compression of the labels {figures(_code(t))}",
+    }
+
+    def where(name: str, table: dict[str, Any]) -> str:
+        return "all layers" if name == "weighted_sum" else table[name]["tap"]
+
+    return [
+        f"{name.replace('_', ' ')} of {where(name, table)}: "
+        + (table[name]["reason"] if "reason" in table[name] else say_it(table[name]))
+        for name, say_it in words.items()
+        if name in table
+    ]
+
+
+def _code(found: dict[str, Any]) -> dict[str, Any]:
+    return found["codes"][found["tap"]]["compression"]
+
+
 @contextmanager
 def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
     """Show loss, rank, online kNN and time left: live on a terminal, else a line now and then."""

@@ -12,6 +12,7 @@ from app.words import PLURAL, tap_words
 
 Score = Mapping[str, Any]
 MOST_CELLS = 100  # of a heatmap whose numbers are written into it
+LIGHT_FROM = 0.5  # of 0 to 1 in Viridis: dark ink is easier to read from here on
 
 
 class Series(NamedTuple):
@@ -159,8 +160,6 @@ def heatmap(matrix: Mapping[str, Any], first: str, second: str) -> go.Figure:
         zmin=0,
         zmax=1,
         colorscale="Viridis",
-        text=[["" if v is None else f"{v + 0.0:.2f}" for v in row] for row in matrix["values"]],
-        texttemplate="%{text}" if is_small else None,
         hovertext=words,
         hoverinfo="text",
         colorbar={"thickness": 10, "len": 0.9},
@@ -168,9 +167,35 @@ def heatmap(matrix: Mapping[str, Any], first: str, second: str) -> go.Figure:
         ygap=1,
     )
     figure = go.Figure(heat)
+    if is_small:
+        figure.add_traces(_numbers(matrix["values"], rows, columns))
     figure.update_xaxes(title=PLURAL[second], type="category")
     figure.update_yaxes(title=PLURAL[first], type="category")
     return figure.update_layout(height=90 + 44 * max(6, len(rows)))
+
+
+def _numbers(
+    values: Sequence[Sequence[float | None]], rows: Sequence[str], columns: Sequence[str]
+) -> list[go.Scatter]:
+    """Return the numbers in a heatmap: light ones on dark cells, dark ones on light cells."""
+    known = [
+        (short(columns[j]), short(rows[i]), value)
+        for i, row in enumerate(values)
+        for j, value in enumerate(row)
+        if value is not None
+    ]
+    return [
+        go.Scatter(
+            x=[x for x, _, value in known if (value < LIGHT_FROM) == is_dark],
+            y=[y for _, y, value in known if (value < LIGHT_FROM) == is_dark],
+            text=[number(value, 2) for _, _, value in known if (value < LIGHT_FROM) == is_dark],
+            mode="text",
+            textfont={"color": "#FFFFFF" if is_dark else "#111111", "size": 12},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        for is_dark in (True, False)
+    ]
 
 
 def _cell(matrix: Mapping[str, Any], i: int, j: int, where: str) -> str:

@@ -52,7 +52,7 @@ def _points(ladder: Mapping[str, Any], kind: str, way: str) -> list[tuple[str, S
 
 
 def _ladder(results: Results) -> Exhibit | None:
-    entries = list(_entries(results))
+    entries = sorted(_entries(results), key=lambda entry: entry[2]["role"] != "trained")
     styles = {**looks(results)}
     for run in results["runs"]:
         styles.setdefault(run["recipe"]["encoder"], styles[run["called"]])

@@ -167,7 +167,8 @@ def _selectivity(results: Results, data: Mapping[str, Any], label: str, where: s
         return [(f"{words} at {at}", one[key]) for key, words in names.items() if one[key]]
 
     name, title = f"control_{label}_{data['called']}", f"More than memory? {where}"
-    kinds = ", ".join(dict.fromkeys(one["kind_of_types"] for _, _, one in found))
+    defined = [one for _, _, one in found if one["selectivity"]["value"] is not None]
+    kinds = ", ".join(dict.fromkeys(one["kind_of_types"] for one in defined))
     return Exhibit(
         title,
         (Option("", tuple(drawings)),),

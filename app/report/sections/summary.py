@@ -47,18 +47,20 @@ def chapter(results: Results) -> Section:
 
 
 def _claims(run: Run) -> Iterator[str]:
-    """Yield what was decided, then what was not and why."""
+    """Yield what was decided, both directions together, then what was not and why."""
     open_questions: dict[str, list[str]] = {}
     for pair in pairs_of(run):
-        for claim in pair["claims"]:
-            if claim["verdict"] == "cannot tell":
+        for level, words in LEVELS.items():
+            asked = f"{pair_words(pair)} ({words})"
+            claims = [claim for claim in pair["claims"] if claim["level"] == level]
+            decided = [c["sentence"] for c in claims if c["verdict"] != "cannot tell"]
+            if decided:
+                yield f"{asked[:1].upper()}{asked[1:]}. {' '.join(decided)}"
+            for claim in (c for c in claims if c["verdict"] == "cannot tell"):
                 why = "; ".join(claim["reasons"][:-1]) or claim["reasons"][0]
-                asked = f"{pair_words(pair)} ({LEVELS[claim['level']]})"
                 open_questions.setdefault(_without_figures(why), []).append(asked)
-            else:
-                yield claim["sentence"]
-    for why, asked in open_questions.items():
-        yield f"Cannot be told of {', '.join(dict.fromkeys(asked))}: {why}."
+    for why, asked_of in open_questions.items():
+        yield f"Cannot be told of {', '.join(dict.fromkeys(asked_of))}: {why}."
     if not run["align"]:
         yield f"Whether modalities meet was not measured: {run['align_reason']}."
 
@@ -66,7 +68,8 @@ def _claims(run: Run) -> Iterator[str]:
 def _without_figures(why: str) -> str:
     """Return reasons without what differs from one direction to the other."""
     why = re.sub(r": [^;]*? reaches up to [\d.]+, the run down to [\d.]+", "", why)
-    return re.sub(r"p = \S+ under permutation, .*? is needed", "permutations do as well", why)
+    why = re.sub(r"p = \S+ under permutation, .*? is needed", "permutations do as well", why)
+    return re.sub(r" \(p = [^)]*\)", "", why)
 
 
 def _best(results: Results, run: Run) -> Iterator[str]:

@@ -67,10 +67,10 @@
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
 
-  /* On paper: dark ink, every table open, figures as wide as the paper. */
+  /* On paper: dark ink, tables open but for the long ones, figures as wide as the paper. */
   let before = null;
   addEventListener("beforeprint", () => {
-    before = { theme: root.dataset.theme, closed: [...document.querySelectorAll("details:not([open])")] };
+    before = { theme: root.dataset.theme, closed: [...document.querySelectorAll("details:not([open], .long)")] };
     root.dataset.theme = "light";
     before.closed.forEach((one) => { one.open = true; });
     recolour();
