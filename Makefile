@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# A process a core and a thread a process: tests are small, and threads would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export STREAMLIT_BROWSER_GATHER_USAGE_STATS := false
 
@@ -11,12 +13,12 @@ app: setup  ## open the workbench in the browser
 	$(BIN)/d2v app
 
 test: setup-dev  ## run every test
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: lint fast  ## what a commit has to pass: style, types, architecture, fast tests
 
 fast: setup-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: setup-dev
 	$(BIN)/ruff check .
