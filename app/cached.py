@@ -16,6 +16,7 @@ from app.background import Job, MapJobs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from app.measured import Wanted
     from app.neighbourhood import Around
     from app.scatter.layout import Placed
     from app.workbench import Choice, Report
@@ -94,20 +95,19 @@ def representation(place: str, name: str, tap: str) -> "Representation":
     return store(place).read(name, taps=(tap,))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def probe(place: str, name: str, label: str) -> dict[str, Any]:
-    """Probe all layers of a representation."""
-    from app import workbench
-
-    return workbench.probe(store(place), name, label=label)
+class NotMeasured(LookupError):  # noqa: N818  # no error: it is measured then
+    """A measurement is not in the store yet."""
 
 
-@st.cache_data(max_entries=64, ttl=60, show_spinner=False)
-def align(place: str, name: str) -> dict[str, Any]:
-    """Align the modalities of a representation, against its controls."""
-    from app import workbench
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def measured(place: str, wanted: "Wanted") -> dict[str, Any]:
+    """Return a measurement that is kept in the store; raise NotMeasured if it is not."""
+    from app.measured import kept
 
-    return workbench.align(store(place), name)
+    found = kept(store(place), wanted)
+    if found is None:
+        raise NotMeasured(wanted)
+    return found
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from PIL import Image
-from plotly.subplots import make_subplots
 
 from app.words import PLURAL, PROBES, tap_words
 
@@ -84,38 +83,6 @@ def layer_curves(
         yaxis={"range": [0, 1.02], "title": "accuracy on test"},
         xaxis={"tickvals": across, "ticktext": [_short(tap) for tap in across]},
         legend={"orientation": "h", "yanchor": "top", "y": -0.12, "x": 0},
-        hovermode="closest",
-    )
-
-
-def layer_panels(
-    results: Sequence[Mapping[str, Any]],
-    modalities: Sequence[str],
-    *,
-    names: Mapping[str, str],
-    roles: Mapping[str, str],
-    probes: Sequence[str],
-) -> go.Figure:
-    """Draw `layer_curves` of several modalities side by side under one legend."""
-    titles = [PLURAL[modality].capitalize() for modality in modalities]
-    figure = make_subplots(
-        1, len(modalities), shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03
-    )
-    for column, modality in enumerate(modalities, start=1):
-        part = layer_curves(results, modality, names=names, roles=roles, probes=probes)
-        traces: Any = part.data  # plotly's own type knows nothing of traces
-        for trace in traces:
-            is_first = column == 1 and trace.showlegend is not False
-            trace.update(legendgroup=trace.name, showlegend=is_first)
-            figure.add_trace(trace, row=1, col=column)
-        ticks = part.layout.xaxis
-        figure.update_xaxes(tickvals=ticks.tickvals, ticktext=ticks.ticktext, row=1, col=column)
-    figure.update_yaxes(range=[0, 1.02])
-    figure.update_yaxes(title="accuracy on test", row=1, col=1)
-    return figure.update_layout(
-        height=440,
-        margin={"l": 10, "r": 10, "t": 40, "b": 10},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.14, "x": 0},
         hovermode="closest",
     )
 
@@ -225,6 +192,55 @@ def _dots(
         error_x=bars,
         hovertemplate=[f"{name}<br>{_figures(s)}<extra></extra>" for name, s in part],
     )
+
+
+def cells_to_pick(matrix: Mapping[str, Any], figure: go.Figure) -> go.Scatter:
+    """Return unseen marks over the cells of a heatmap: these can be clicked, cells cannot.
+
+    Args:
+        matrix: what the heatmap shows; the layer of its row goes with every mark.
+        figure: the heatmap, whose words show on hovering.
+    """
+    traces: Any = figure.data  # plotly's own type knows nothing of traces
+    heat = next(trace for trace in traces if trace.type == "heatmap")
+    cells = [(i, j) for i in range(len(heat.y)) for j in range(len(heat.x))]
+    return go.Scatter(
+        x=[heat.x[j] for _, j in cells],
+        y=[heat.y[i] for i, _ in cells],
+        mode="markers",
+        marker={"symbol": "square", "size": 34, "opacity": 0.01, "color": GREY},
+        customdata=[[matrix["taps_x"][i]] for i, _ in cells],
+        hovertext=[heat.hovertext[i][j] for i, j in cells],
+        hoverinfo="text",
+        showlegend=False,
+        selected={"marker": {"opacity": 0.01}},
+        unselected={"marker": {"opacity": 0.01}},
+    )
+
+
+def spectra(layers: Sequence[tuple[str, Sequence[float]]]) -> go.Figure:
+    """Draw the share of variance of every axis of some layers, from the widest axis on.
+
+    Args:
+        layers: tap and shares, the first layer first; later ones are drawn stronger.
+    """
+    figure = go.Figure()
+    for number, (tap, shares) in enumerate(layers):
+        known = [share for share in shares if share > 0]
+        figure.add_trace(
+            go.Scatter(
+                x=list(range(1, len(known) + 1)),
+                y=known,
+                name=tap_words(tap),
+                mode="lines",
+                line={"color": OKABE_ITO[0], "width": 2},
+                opacity=(number + 3) / (len(layers) + 2),
+                hovertemplate=f"{tap_words(tap)}<br>axis %{{x}}: %{{y:.2%}}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(type="log", title="axis", dtick=1)
+    figure.update_yaxes(type="log", title="share of variance", tickformat="~g")
+    return figure.update_layout(height=320, showlegend=False)
 
 
 def spectrogram(pixels: np.ndarray, seconds: float, khz: float) -> go.Figure:

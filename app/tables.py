@@ -156,6 +156,28 @@ def claim_table(claim: Mapping[str, Any]) -> pd.DataFrame:
     return score_table(rows)
 
 
+def matrix_table(matrix: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a measure on all pairs of layers, a row a pair; p is of each pair alone."""
+
+    def cell(name: str, i: int, j: int, digits: int = 3) -> str:
+        return number(matrix[name][i][j] if matrix[name] else None, digits)
+
+    return pd.DataFrame(
+        [
+            {
+                "row": tap_words(x),
+                "column": tap_words(y),
+                "value": cell("values", i, j),
+                "chance": cell("chance", i, j),
+                "p": cell("p", i, j),
+                "n": str(matrix["n"]),
+            }
+            for i, x in enumerate(matrix["taps_x"])
+            for j, y in enumerate(matrix["taps_y"])
+        ]
+    )
+
+
 def verdict_table(alignments: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """Return all verdicts of all runs, a row a run.
 

@@ -61,6 +61,14 @@ MEASURES = {
 }
 """What a measure is called, and what it means to somebody who never heard of it."""
 
+LIKENESS = {
+    "cka": "CKA: do both layers arrange the same items in the same shape, up to rotation? "
+    "0 no, 1 yes.",
+    "mutual_knn": "Mutual kNN: the share of an item's nearest neighbours in one layer that are "
+    "also its neighbours in the other.",
+}
+"""What likeness means between two layers."""
+
 METHODS = {"umap": "UMAP", "pca": "PCA"}
 
 

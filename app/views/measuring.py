@@ -1,25 +1,108 @@
-"""Measurements that a page waits for, with a bar that shows how far they are."""
+"""Measurements that a page needs: taken from the store, made at once, or in the background."""
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import cached
+from app import cached, places, tasks
+from app.views import waiting
 from d2v_core.errors import D2VError
 
+if TYPE_CHECKING:
+    from app.measured import Wanted
 
-def align_all(place: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Return the alignment of every trained run by its name, and what could not be measured."""
-    found: dict[str, dict[str, Any]] = {}
-    problems = []
-    runs = [choice for choice in cached.choices(place) if choice.recipe.role == "trained"]
+
+def obtain(
+    place: str, wanted: "Sequence[Wanted]", what: str, *, key: str, on_request: str = ""
+) -> "tuple[dict[Wanted, dict[str, Any]], list[str]]":
+    """Return what is measured, and see that the rest will be.
+
+    Quick ones are measured while the visitor looks at a bar. Others run in a process of their own,
+    and the page is drawn anew when they are done.
+
+    Args:
+        place: of the store.
+        wanted: the measurements.
+        what: is being done, for the bar.
+        key: of the widgets.
+        on_request: what the button says that starts what takes longer; without it, it starts by
+            itself.
+
+    Returns:
+        The measurements there are, and why others cannot be made.
+    """
+    from app import measured
+
+    found, missing = _kept(place, wanted)
+    problems: list[str] = []
+    store = cached.store(place)
+    slow = [one for one in missing if not measured.is_quick(store, one)]
     bar = st.empty()
-    for number, choice in enumerate(runs):
-        name = choice.recipe.encoder
-        bar.progress(number / len(runs), text=f"Measuring **{name}** and its controls")
+    quick = [one for one in missing if one not in slow]
+    for number, one in enumerate(quick):
+        name = Path(store.recipe(one.name).encoder).name
+        bar.progress(number / len(quick), text=f"{what}: **{name}**, {number + 1} of {len(quick)}")
         try:
-            found[name if name not in found else choice.name] = cached.align(place, choice.name)
+            found[one] = measured.measure(store, one)
         except D2VError as error:
             problems.append(str(error))
     bar.empty()
-    return found, problems
+    if slow:
+        _wait(place, wanted, what, key=key, on_request=on_request)
+    return found, list(dict.fromkeys(problems))
+
+
+def _kept(
+    place: str, wanted: "Sequence[Wanted]"
+) -> "tuple[dict[Wanted, dict[str, Any]], list[Wanted]]":
+    found, missing = {}, []
+    for one in wanted:
+        try:
+            found[one] = cached.measured(place, one)
+        except cached.NotMeasured:
+            missing.append(one)
+    return found, missing
+
+
+def _wait(place: str, wanted: "Sequence[Wanted]", what: str, *, key: str, on_request: str) -> None:
+    """Draw how a measurement in the background is, and what starts it."""
+    from app import measured
+
+    where = str(Path(place).resolve()) if Path(place).exists() else place
+    command = measured.command(where, wanted)
+    folder = places.task_folder("measure", *command[1:])
+    standing = tasks.standing(folder)
+    if standing == "unknown" and not on_request:
+        waiting.begin(folder, command)
+        standing = tasks.standing(folder)
+    if standing in tasks.GOING:
+        waiting.wait_for(folder, what, key=key)
+        return
+    if standing in ("failed", "lost"):
+        waiting.wait_for(folder, what, key=key)
+    words = "Try again" if standing in ("failed", "lost") else on_request or "Measure"
+    st.button(
+        words,
+        key=f"{key}_begin",
+        icon=":material/play_arrow:",
+        on_click=waiting.begin,
+        args=(folder, command),
+    )
+
+
+def align_all(place: str) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Return the alignment of every trained run by what it is called, and what cannot be measured.
+
+    A run whose alignment is being measured in the background is not among them.
+    """
+    from app import showing
+    from app.measured import Wanted
+
+    recipes = {choice.name: choice.recipe for choice in cached.choices(place)}
+    names = [name for name, recipe in recipes.items() if recipe.role == "trained"]
+    wanted = [Wanted("align", name) for name in names]
+    found, problems = obtain(place, wanted, "Measuring runs and their controls", key="align_all")
+    called = showing.called_by(recipes)
+    return {called[one.name]: result for one, result in found.items()}, problems

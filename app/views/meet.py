@@ -5,11 +5,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import cached, state, tables
+from app import state, tables
 from app.charts import score_dots
-from app.views.measuring import align_all
+from app.measured import Wanted
+from app.views.measuring import align_all, obtain
 from app.words import MEASURES, PLURAL, VERDICTS
-from d2v_core.errors import D2VError
 
 
 def overview(chosen: state.Chosen) -> None:
@@ -113,12 +113,13 @@ def page(chosen: state.Chosen) -> None:
     st.title("Do they meet?")
     overview(chosen)
     st.subheader(f"In detail: {chosen.encoder}")
-    try:
-        with st.spinner("Measuring against the controls"):
-            alignment = cached.align(chosen.place, chosen.name)
-    except D2VError as error:
-        st.info(str(error))
+    wanted = Wanted("align", chosen.name)
+    found, problems = obtain(chosen.place, [wanted], "Measuring the controls", key="align")
+    for problem in problems:
+        st.info(problem)
+    if wanted not in found:
         return
+    alignment = found[wanted]
     if chosen.role != "trained":
         st.caption("This is itself a control: it is here to be looked at, not to be believed.")
     pairs = alignment["pairs"]

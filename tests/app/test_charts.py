@@ -4,9 +4,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.charts import ROLE_LOOKS, layer_curves, layer_panels, score_dots, spectrogram
+from app.charts import (
+    ROLE_LOOKS,
+    cells_to_pick,
+    layer_curves,
+    score_dots,
+    spectra,
+    spectrogram,
+)
 from app.map_chart import GL_FROM, MANY, MISSING, Marked, colour_columns, map_figure, palette_of
-from app.tables import layer_table, number, score_cells, score_table, verdict_table
+from app.report.figures import heatmap
+from app.tables import (
+    layer_table,
+    matrix_table,
+    number,
+    score_cells,
+    score_table,
+    verdict_table,
+)
 from app.views.item_panel import hover_words
 
 
@@ -69,17 +84,6 @@ def test_a_modality_that_was_not_probed_is_an_empty_figure():
     assert len(layer_curves([refused], "image").data) == 0
 
 
-def test_panels_name_everything_once():
-    both = {**RUN, "modalities": {m: RUN["modalities"]["audio"] for m in ("image", "audio")}}
-    figure = layer_panels(
-        [both], ["image", "audio"], names={}, roles={"run-1": "trained"}, probes=["linear"]
-    )
-    shown = [trace.name for trace in figure.data if trace.showlegend]
-
-    assert sorted(shown) == ["chance", "chosen on val", "run-1, linear probe"]
-    assert {trace.xaxis for trace in figure.data} == {"x", "x2"}
-
-
 def test_dots_have_their_interval_and_chance():
     rows = [("a", "trained", score(0.5, 0.4, 0.7)), ("b", "random twin", score(0.2, chance=0.25))]
     figure = score_dots(rows, "score")
@@ -96,6 +100,44 @@ def test_an_undefined_score_is_no_dot():
     figure = score_dots([("a", "trained", score(None, reason="collapsed"))], "score")
 
     assert sum(len(trace.x) for trace in figure.data) == 0
+
+
+MATRIX = {
+    "taps_x": ["embed", "block_01.resid"],
+    "taps_y": ["embed", "block_01.resid", "joint"],
+    "values": [[1.0, 0.5, None], [0.25, 1.0, 0.75]],
+    "chance": [[0.1, 0.1, 0.1], [0.2, 0.2, 0.2]],
+    "p": [[0.01, 0.5, None], [1.0, 0.01, 0.02]],
+    "n": 40,
+    "undefined": "constant",
+}
+
+
+def test_every_cell_can_be_clicked_and_knows_the_layer_of_its_row():
+    marks = cells_to_pick(MATRIX, heatmap(MATRIX, "image", "audio"))
+
+    assert list(zip(marks.x, marks.y, strict=True)) == [
+        (x, y) for y in ("input", "block 1") for x in ("input", "block 1", "shared")
+    ]
+    assert [tap for (tap,) in marks.customdata] == ["embed"] * 3 + ["block_01.resid"] * 3
+    assert "chance 0.200" in marks.hovertext[4]
+
+
+def test_the_table_of_a_matrix_has_a_row_a_cell_and_a_dash_for_what_is_undefined():
+    table = matrix_table(MATRIX)
+
+    assert table["value"].tolist() == ["1.000", "0.500", "–", "0.250", "1.000", "0.750"]
+    assert table["column"].tolist()[2] == "shared space (joint)"
+    assert set(table["n"]) == {"40"}
+
+
+def test_spectra_start_at_the_first_axis_and_leave_out_what_no_logarithm_has():
+    figure = spectra([("embed", [0.5, 0.25, 0.0]), ("joint", [0.9])])
+
+    assert [list(trace.x) for trace in figure.data] == [[1, 2], [1]]
+    assert list(figure.data[0].y) == [0.5, 0.25]
+    assert figure.data[0].opacity < figure.data[1].opacity == 1.0
+    assert (figure.layout.xaxis.type, figure.layout.yaxis.type) == ("log", "log")
 
 
 def test_a_spectrogram_spans_its_seconds_and_kilohertz():
