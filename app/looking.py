@@ -190,3 +190,18 @@ def clip(path: Path) -> "tuple[Playback, float]":
 
     samples = decode_audio(path, first_seconds=CLIP_SECONDS).numpy()
     return playback_of(samples), soundfile.info(str(path)).duration
+
+
+def torn_groups(rows: pd.DataFrame) -> list[str]:
+    """Return the groups whose rows are in more than one split, by name."""
+    known = rows[rows["group"].notna()]
+    splits = known.groupby("group")["split"].nunique()
+    return sorted(str(group) for group in splits.index[splits > 1])
+
+
+def with_modalities(rows: pd.DataFrame, wanted: Sequence[str]) -> pd.DataFrame:
+    """Return the rows that have all of some modalities."""
+    keep = pd.Series(True, index=rows.index)
+    for modality in wanted:
+        keep &= rows[modality]
+    return rows[keep]

@@ -13,6 +13,7 @@ from app import routes
 
 HERE = Path(__file__).resolve().parent
 VIEWS = HERE / "views"
+WITHOUT_STORE = ("data", "train")  # these pages come before there is anything to measure
 
 
 def draw() -> None:
@@ -31,8 +32,14 @@ def draw() -> None:
             st.Page(VIEWS / "ask.py", title="Ask", icon=":material/search:"),
             st.Page(VIEWS / "layers.py", title="Layers", icon=":material/layers:"),
             st.Page(VIEWS / "meet.py", title="Do they meet?", icon=":material/join_inner:"),
+            st.Page(VIEWS / "learn.py", title="Learn", icon=":material/school:"),
+            st.Page(VIEWS / "data.py", title="Data", icon=":material/folder_open:"),
+            st.Page(VIEWS / "train.py", title="Train", icon=":material/model_training:"),
         ]
     )
+    if page.url_path in WITHOUT_STORE:
+        page.run()
+        return
     chosen = sidebar.choose()
     if chosen is None:
         st.caption("Choose or open a store on the left; every page then shows what is in it.")

@@ -49,6 +49,13 @@ def task_folder(kind: str, *what: str) -> Path:
     return home() / ".cache" / "tasks" / f"{kind}-{digest}"
 
 
+def task_folders(kind: str) -> list[Path]:
+    """Return the folders of all tasks of a kind, the newest last."""
+    root = home() / ".cache" / "tasks"
+    found = root.glob(f"{kind}-*") if root.is_dir() else []
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
 def data_folders(sample: Path) -> list[Path]:
     """Return the data folders that are known without being named, the sample first.
 

@@ -40,6 +40,9 @@ class Start:
     without: tuple[str, ...] = ()
     """Modalities to leave out: those that the data do not have."""
 
+    settings: tuple[tuple[str, str], ...] = ()
+    """Any further settings by name, as text: ("optim.lr", "5e-4")."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -89,8 +92,13 @@ class Run:
         return has_begun and not self.is_going and not self.is_complete
 
 
-def check_name(name: str, root: Path) -> str:
-    """Return a name that a new run can have.
+def check_name(name: str, root: Path, *, what: str = "run") -> str:
+    """Return a name that a new run, or another folder, can have.
+
+    Args:
+        name: as it was typed.
+        root: the folder that it is to be in.
+        what: is to have the name.
 
     Raises:
         InputError: if it cannot be the name of a folder everywhere, or is taken.
@@ -98,11 +106,12 @@ def check_name(name: str, root: Path) -> str:
     name = re.sub(r"\s+", "-", name.strip())
     if not NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of a run: up to 64 letters, digits, dots, hyphens and "
+            f"{name!r} cannot be the name of a {what}: up to 64 letters, digits, dots, hyphens and "
             "underscores are taken, a letter or digit first"
         )
     if (root / name).exists():
-        raise InputError(f"there is a run {name!r} already; choose another name, or go on with it")
+        way = "choose another name" + (", or go on with it" if what == "run" else "")
+        raise InputError(f"there is a {what} {name!r} already; {way}")
     return name
 
 
@@ -120,6 +129,8 @@ def command_of(start: Start, run: Path, *, resume: bool = False) -> list[str]:
     command += [] if start.steps is None else ["--steps", str(start.steps)]
     for modality in start.without:
         command += ["--set", f"{modality}=none"]
+    for setting, value in start.settings:
+        command += ["--set", f"{setting}={value}"]
     return [*command, "--resume"] if resume else command
 
 
@@ -137,12 +148,13 @@ def start_run(start: Start, name: str, root: Path) -> Path:
     Raises:
         InputError: if the run cannot have that name, there are no such data, or steps are out of
             range.
-        ConfigError: if there is no such preset.
+        ConfigError: if there is no such preset, or a setting does not fit it.
     """
+    from d2v_core.config import override
     from d2v_core.presets import preset  # torch takes seconds to import
 
     name = check_name(name, root)
-    preset(start.preset)
+    override(preset(start.preset), dict.fromkeys(start.without, "none") | dict(start.settings))
     if not Path(start.data).exists():
         raise InputError(f"{start.data} is not there; choose other data")
     if start.steps is not None and not 0 <= start.steps <= MOST_STEPS:

@@ -31,7 +31,7 @@ BEAT_SECONDS = 2.0
 LOST_SECONDS = 20.0
 """Without a heartbeat for so long, nobody knows how a task is."""
 
-PATIENCE_SECONDS = 6.0
+PATIENCE_SECONDS = 2.0
 """Whoever was asked to stop and has not by then may be stopped at once."""
 
 ASKED_TO_END = (128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM)

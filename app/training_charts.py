@@ -14,6 +14,8 @@ from app.words import PLURAL
 MOST_PLACES = 400
 """Of a curve; a screen shows no more."""
 
+MOST_MARKERS = 30
+LIMIT = OKABE_ITO[5]
 MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
 DASHES = ("solid", "dash", "dot", "dashdot")
 FRAME_MS, MOVE_MS = 900, 600
@@ -84,6 +86,52 @@ def knn_curves(
             )
         )
     return _laid_out(figure, "share of right neighbours' votes", range=[0, 1.02])
+
+
+def signal_curves(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    title: str,
+    *,
+    limit: float | None = None,
+    log: bool = False,
+) -> go.Figure:
+    """Draw one signal of collapse over steps by modality, with the limit that it must not pass.
+
+    Args:
+        curves: step and value by modality.
+        title: of the axis.
+        limit: None for none.
+        log: whether the axis is logarithmic.
+    """
+    figure = go.Figure()
+    for modality, curve in curves.items():
+        x, y = thinned(curve)
+        figure.add_trace(
+            go.Scatter(
+                x=x,
+                y=y,
+                name=PLURAL[modality],
+                mode="lines+markers" if len(x) <= MOST_MARKERS else "lines",
+                line={"color": MODALITY_COLOURS[modality], "width": 2},
+                marker={"symbol": SHAPES[modality], "size": 7},
+                hovertemplate=f"{PLURAL[modality]}<br>step %{{x}}: %{{y:.3g}}<extra></extra>",
+            )
+        )
+    steps = [step for curve in curves.values() for step, _ in curve]
+    if limit is not None and steps:
+        figure.add_trace(
+            go.Scatter(
+                x=[min(steps), max(steps)],
+                y=[limit, limit],
+                name=f"collapsed below {limit:g}",
+                mode="lines",
+                line={"color": LIMIT, "dash": "dot", "width": 2},
+                hovertemplate=f"collapsed below {limit:g}<extra></extra>",
+            )
+        )
+    if log:
+        return _laid_out(figure, title, type="log")
+    return _laid_out(figure, title, rangemode="tozero")
 
 
 def thinned(curve: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:

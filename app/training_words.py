@@ -1,9 +1,11 @@
 """What sizes, objectives, arms, standings and signals are, for those who never trained a model."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from app.words import PLURAL
 
@@ -87,6 +89,39 @@ SIGNALS = {
 }
 """By signal of the monitor: the healthy state in words, and what is measured."""
 
+LOWER_RATE = "Try a lower learning rate, or a teacher that changes more slowly."
+MEANINGS = {
+    "raw_std": (
+        "The teacher says the same of every item, so guessing it teaches nothing.",
+        LOWER_RATE,
+    ),
+    "target_std": (
+        "There is nothing left to guess: what the student is asked for hardly varies.",
+        LOWER_RATE,
+    ),
+    "prediction_std": (
+        "The student answers the same to everything: the mean of what it is asked for.",
+        "Often there are too few items of this sense, or the steps are too long. Try more data, "
+        "a longer warm-up or a lower learning rate.",
+    ),
+    "effective_rank": (
+        "All items lie on one line: one number is left of each.",
+        f"{LOWER_RATE} With a few hundred items of a sense, more data help most.",
+    ),
+    "mean_cosine": (
+        "All items look alike: their vectors point the same way.",
+        f"{LOWER_RATE} With a few hundred items of a sense, more data help most.",
+    ),
+}
+"""By signal: what it means to be past its limit, and what to try."""
+
+ALARM_FROM = 0.15
+"""Share of the steps from which signals past their limit are called a collapse. Before, a fresh
+network may look collapsed and recover; the trainer itself stops at the first check after 20 %."""
+
+DEAF_FROM = 0.25
+"""Share of the steps from which labels have to be told better than by chance."""
+
 NEAR = 3.0
 """Within this factor of a limit is near it."""
 
@@ -140,29 +175,34 @@ def _verdict(value: float, limit: float, *, is_floor: bool) -> str:
     return "collapsed" if value < limit else "near the limit" if value < NEAR * limit else "healthy"
 
 
-def health(found: list[Signal], share: float, grace: float) -> tuple[str, str]:
+def health(found: list[Signal], share: float) -> tuple[str, str]:
     """Return what the signals say together, in a sentence, and a colour.
 
     Args:
         found: all signals.
         share: of the steps that are done.
-        grace: share of the steps before collapse is judged.
     """
     bad = [s for s in found if s.verdict == "collapsed"]
     near = [s for s in found if s.verdict == "near the limit"]
     if not found:
         return "Nothing has been measured yet.", "gray"
-    if bad and share <= grace:
+    if bad and share < ALARM_FROM:
         return (
-            f"Too early to judge: a fresh network looks collapsed. From {grace:.0%} of the steps "
-            "on it counts.",
+            f"Too early to judge ({_where(bad)}): many networks look collapsed when they begin. "
+            f"From {ALARM_FROM:.0%} of the steps on it counts.",
             "gray",
         )
     if bad:
-        return f"Collapsing: {_where(bad)}. The training stops by itself.", "red"
+        return f"**Collapse**: {_where(bad)}.", "red"
     if near:
-        return f"Watch this: {_where(near)} near the limit.", "orange"
+        return f"Watch this: {_where(near)}, near the limit.", "orange"
     return "No sign of collapse: every signal is clear of its limit.", "green"
+
+
+def advice(found: list[Signal]) -> list[str]:
+    """Return, for each signal that is past its limit, what it means and what to try."""
+    bad = dict.fromkeys(s.name for s in found if s.verdict == "collapsed")
+    return [f"{MEANINGS[name][0]} {MEANINGS[name][1]}" for name in bad if name in MEANINGS]
 
 
 def _where(found: list[Signal]) -> str:
@@ -173,7 +213,7 @@ def _where(found: list[Signal]) -> str:
     )
 
 
-def losses(lines: list[dict[str, Any]]) -> dict[str, list[tuple[int, float]]]:
+def losses(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
     """Return every term of the loss over steps, by its name in words."""
     found: dict[str, list[tuple[int, float]]] = {}
     for line in lines:
@@ -203,3 +243,44 @@ def seconds_words(seconds: float) -> str:
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{round(seconds / 86_400)} days"
+
+
+def learns_nothing(newest: Mapping[str, float], chance: Mapping[str, float], share: float) -> str:
+    """Return a sentence if labels are told no better than by chance; empty if all is well.
+
+    That is no collapse by the trainer's limits, and yet nothing is learnt of the labels.
+
+    Args:
+        newest: value by name, "MODALITY/knn" among them.
+        chance: by modality.
+        share: of the steps that are done; before `DEAF_FROM` it is too early.
+    """
+    if share < DEAF_FROM:
+        return ""
+    deaf = [
+        f"{PLURAL[modality]} ({newest[f'{modality}/knn']:.2f}, chance {level:.2f})"
+        for modality, level in chance.items()
+        if newest.get(f"{modality}/knn", 1.0) <= level
+    ]
+    if not deaf:
+        return ""
+    return (
+        f"Nothing of the labels has been learnt of {', '.join(deaf)}: nearest neighbours tell them "
+        "no better than chance. If that stays so, try a lower learning rate, more data or more "
+        "steps; or the labels cannot be seen or heard."
+    )
+
+
+def signal_table(found: list[Signal]) -> pd.DataFrame:
+    """Return the signals as rows for the eye."""
+    return pd.DataFrame(
+        {
+            "items": PLURAL[s.modality],
+            "healthy when": SIGNALS[s.name][0] if s.name in SIGNALS else s.name,
+            "measured": SIGNALS[s.name][1] if s.name in SIGNALS else s.name,
+            "value": f"{s.value:.4g}",
+            "limit": f"{'at least' if s.is_floor else 'at most'} {s.limit:g}",
+            "so": s.verdict,
+        }
+        for s in found
+    )

@@ -9,11 +9,14 @@ from app import cached_data, places, workbench
 from app.looking import Looked
 from app.words import PLURAL
 from d2v_core.errors import D2VError
+from d2v_core.modality import Modality
 
 OPENED = "opened_data"
 """Folders that were typed in, brought or made in this visit."""
 
 KEY = "data"
+NEXT = "next_data"
+"""What is to be chosen when the page is drawn next: a choice cannot change once it is drawn."""
 
 
 def known() -> list[str]:
@@ -24,10 +27,10 @@ def known() -> list[str]:
 
 
 def remember(path: Path) -> None:
-    """Let a folder be chosen from now on, and choose it."""
+    """Let a folder be chosen from now on, and choose it when the page is drawn next."""
     opened = st.session_state.setdefault(OPENED, [])
     st.session_state[OPENED] = list(dict.fromkeys([str(path), *opened]))
-    st.session_state[KEY] = str(path)
+    st.session_state[NEXT] = str(path)
 
 
 def words_of(path: str) -> str:
@@ -44,6 +47,9 @@ def choose(label: str = "Data") -> str | None:
     if wanted and wanted not in known() and KEY not in st.session_state:
         adopt(wanted)
     folders = known()
+    following = st.session_state.pop(NEXT, None)
+    if following in folders:
+        st.session_state[KEY] = following
     if not folders:
         return None
     return st.selectbox(
@@ -77,6 +83,6 @@ def look_at(path: str) -> Looked | None:
         return None
 
 
-def counts_words(counts: Mapping[str, int]) -> str:
+def counts_words(counts: Mapping[Modality, int] | Mapping[str, int]) -> str:
     """Return how many items of each modality there are."""
     return ", ".join(f"{count:,} {PLURAL[modality]}" for modality, count in counts.items())
