@@ -1,0 +1,1 @@
+"""Six lessons: predict first, then see, then know why."""

@@ -1,0 +1,1 @@
+"""Small experiments of seconds, for lessons: the real parts, on a few items, looked at closely."""
