@@ -15,6 +15,7 @@ MOST_PLACES = 400
 """Of a curve; a screen shows no more."""
 
 MOST_MARKERS = 30
+LOG_TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 LIMIT = OKABE_ITO[5]
 MARGIN = {"l": 10, "r": 10, "t": 10, "b": 10}
 DASHES = ("solid", "dash", "dot", "dashdot")
@@ -85,7 +86,7 @@ def knn_curves(
                 hovertemplate=f"chance {level:.3f}<extra></extra>",
             )
         )
-    return _laid_out(figure, "share of right neighbours' votes", range=[0, 1.02])
+    return _laid_out(figure, "share of labels told", range=[0, 1.02])
 
 
 def signal_curves(
@@ -130,7 +131,7 @@ def signal_curves(
             )
         )
     if log:
-        return _laid_out(figure, title, type="log")
+        return _laid_out(figure, title, type="log", tickvals=LOG_TICKS)
     return _laid_out(figure, title, rangemode="tozero")
 
 

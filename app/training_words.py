@@ -89,31 +89,22 @@ SIGNALS = {
 }
 """By signal of the monitor: the healthy state in words, and what is measured."""
 
-LOWER_RATE = "Try a lower learning rate, or a teacher that changes more slowly."
 MEANINGS = {
-    "raw_std": (
-        "The teacher says the same of every item, so guessing it teaches nothing.",
-        LOWER_RATE,
-    ),
-    "target_std": (
-        "There is nothing left to guess: what the student is asked for hardly varies.",
-        LOWER_RATE,
-    ),
-    "prediction_std": (
-        "The student answers the same to everything: the mean of what it is asked for.",
-        "Often there are too few items of this sense, or the steps are too long. Try more data, "
-        "a longer warm-up or a lower learning rate.",
-    ),
-    "effective_rank": (
-        "All items lie on one line: one number is left of each.",
-        f"{LOWER_RATE} With a few hundred items of a sense, more data help most.",
-    ),
-    "mean_cosine": (
-        "All items look alike: their vectors point the same way.",
-        f"{LOWER_RATE} With a few hundred items of a sense, more data help most.",
-    ),
+    "raw_std": "The teacher says the same of every item, so guessing it teaches nothing.",
+    "target_std": "There is nothing left to guess: what the student is asked for hardly varies.",
+    "prediction_std": "The student answers the same to everything: the mean of what is asked.",
+    "effective_rank": "All items lie on one line: one number is left of each.",
+    "mean_cosine": "All items look alike: their vectors point the same way.",
 }
-"""By signal: what it means to be past its limit, and what to try."""
+"""By signal: what it means to be past its limit."""
+
+TRIES = (
+    "more data of that sense, if it has but a few hundred items",
+    "a lower learning rate (`optim.lr=3e-4`)",
+    "a teacher that changes more slowly (`teacher.ema_decay_start=0.999`)",
+    "an arm with pairs, where another sense holds it open",
+)
+"""What to try against a collapse, the likeliest first."""
 
 ALARM_FROM = 0.15
 """Share of the steps from which signals past their limit are called a collapse. Before, a fresh
@@ -200,9 +191,10 @@ def health(found: list[Signal], share: float) -> tuple[str, str]:
 
 
 def advice(found: list[Signal]) -> list[str]:
-    """Return, for each signal that is past its limit, what it means and what to try."""
+    """Return, for the signals that are past their limit, what they mean, and what to try."""
     bad = dict.fromkeys(s.name for s in found if s.verdict == "collapsed")
-    return [f"{MEANINGS[name][0]} {MEANINGS[name][1]}" for name in bad if name in MEANINGS]
+    meant = [MEANINGS[name] for name in bad if name in MEANINGS]
+    return [*meant, f"What to try, one at a time: {'; '.join(TRIES)}."] if meant else []
 
 
 def _where(found: list[Signal]) -> str:

@@ -105,7 +105,7 @@ def draw_buttons(run: Run) -> None:
                     args=(run.folder,),
                     help="Without saving: what was learnt since the last checkpoint is lost.",
                 )
-        elif run.can_resume:
+        elif run.can_resume and not has_collapsed(run):
             words = "Go on" if run.step else "Start again"
             st.button(
                 words,
@@ -116,6 +116,11 @@ def draw_buttons(run: Run) -> None:
             )
     if problem := st.session_state.pop("run_problem", ""):
         st.error(problem, icon=":material/error:")
+
+
+def has_collapsed(run: Run) -> bool:
+    """Tell whether a run was ended by the trainer because it collapsed: it would do so again."""
+    return run.standing == "failed" and " collapsed: " in tasks.why_failed(run.folder)
 
 
 def stop_it(folder: Path) -> None:

@@ -18,6 +18,9 @@ from d2v_core.modality import MODALITIES
 FEW_ITEMS = 500
 """With fewer to learn from, a sense may collapse."""
 
+USUAL_ARM = "shared-pairs"
+"""Where there are pairs: they also keep a sense with few items from collapsing."""
+
 WITHOUT_OBJECTIVE = ("contrastive", "random")
 
 
@@ -107,6 +110,7 @@ def choose_arm(looked: Looked) -> str:
         fit,
         format_func=lambda name: ARMS[name][0],
         captions=[ARMS[name][1] for name in fit],
+        index=fit.index(USUAL_ARM) if USUAL_ARM in fit else 0,
         key="train_arm",
     )
     if not has_pairs:
