@@ -32,6 +32,7 @@ def draw() -> None:
             st.Page(VIEWS / "ask.py", title="Ask", icon=":material/search:"),
             st.Page(VIEWS / "layers.py", title="Layers", icon=":material/layers:"),
             st.Page(VIEWS / "meet.py", title="Do they meet?", icon=":material/join_inner:"),
+            st.Page(VIEWS / "report.py", title="Report", icon=":material/description:"),
             st.Page(VIEWS / "learn.py", title="Learn", icon=":material/school:"),
             st.Page(VIEWS / "data.py", title="Data", icon=":material/folder_open:"),
             st.Page(VIEWS / "train.py", title="Train", icon=":material/model_training:"),
