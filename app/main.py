@@ -19,7 +19,7 @@ WITHOUT_STORE = ("data", "train")  # these pages come before there is anything t
 def draw() -> None:
     """Draw the chosen page."""
     from app import state  # a server that only serves needs none of it
-    from app.views import sidebar
+    from app.views import answer, sidebar, words_window
 
     # The icon is a file: Streamlit would fetch a named one from the internet.
     icon = str(HERE / "icon.png")
@@ -38,9 +38,11 @@ def draw() -> None:
             st.Page(VIEWS / "train.py", title="Train", icon=":material/model_training:"),
         ]
     )
+    words_window.offer(page.url_path or "start")
     if page.url_path in WITHOUT_STORE:
         page.run()
         return
+    answer.draw_early(is_start=page.url_path == "")
     chosen = sidebar.choose()
     if chosen is None:
         st.caption("Choose or open a store on the left; every page then shows what is in it.")

@@ -1,0 +1,154 @@
+"""The glossary: every word on all three levels, every letter explained, every page covered."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app import glossary
+
+ROOT = Path(__file__).parents[2]
+OPERATORS = re.compile(
+    r"\\(?:mathcal|mathbb|hat|bar|sqrt|frac|left|right|lVert|rVert|lfloor|rfloor|quad|cdot|dots"
+    r"|sum|min|max|arg|log|exp|in|ne|ge|le|to|wedge|forall|cap|sqcup|Rightarrow|leftarrow|times"
+    r"|propto|sim|mid|cos)(?![a-zA-Z])"
+)
+LETTER = re.compile(r"\\[a-zA-Z]+|[A-Za-z]")
+
+
+def letters(latex):
+    """Return the letters and Greek letters of a formula that stand for something."""
+    bare = re.sub(r"\\text\{[^{}]*\}", " ", latex)
+    bare = OPERATORS.sub(" ", bare)
+    return set(LETTER.findall(re.sub(r"\\[,!;{}]", " ", bare)))
+
+
+def test_there_are_many_words_and_none_twice():
+    names = [name.lower() for term in glossary.terms() for name in (term.word,)]
+    keys = [term.key for term in glossary.terms()]
+
+    assert len(names) >= 45
+    assert len(set(names)) == len(names)
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("term", glossary.terms(), ids=lambda term: term.key)
+def test_every_word_has_three_levels_and_a_source(term):
+    assert 10 < len(term.child) <= 120
+    assert term.child.endswith((".", "?"))
+    assert len(term.student) > 40
+    assert term.student.endswith((".", "?"))
+    assert term.formula.strip()
+    assert term.source.strip()
+
+
+@pytest.mark.parametrize("term", glossary.terms(), ids=lambda term: term.key)
+def test_every_letter_of_a_formula_is_explained(term):
+    explained = set().union(*(letters(symbol) for symbol, _ in term.symbols))
+
+    assert letters(term.formula) - explained == set()
+    assert all(meaning.strip() for _, meaning in term.symbols)
+
+
+@pytest.mark.parametrize("term", glossary.terms(), ids=lambda term: term.key)
+def test_no_symbol_is_explained_that_the_formula_does_not_have(term):
+    have = letters(term.formula)
+
+    assert [s for s, _ in term.symbols if not letters(s) <= have] == []
+
+
+def test_the_letters_of_a_formula_are_found():
+    """The control: words and operators are none, indices and Greek letters are."""
+    assert letters(r"\frac{1}{N} \sum_i \text{rank}(x_i) \le \lambda") == {
+        "N",
+        "i",
+        "x",
+        r"\lambda",
+    }
+
+
+@pytest.mark.parametrize("term", glossary.terms(), ids=lambda term: term.key)
+def test_braces_close(term):
+    depth = 0
+    for sign in re.sub(r"\\[{}]", "", term.formula):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        assert depth >= 0
+    assert depth == 0
+    assert term.formula.count(r"\left") - term.formula.count(r"\leftarrow") == term.formula.count(
+        r"\right"
+    )
+
+
+def test_the_page_of_the_documentation_is_made_of_it():
+    written = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+
+    assert written == glossary.as_markdown(), "run `python -m app.glossary docs/glossary.md`"
+
+
+def test_no_word_of_the_documentation_is_an_orphan():
+    written = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[([^]]+)\]", written, flags=re.MULTILINE)
+
+    assert len(rows) == len(glossary.terms())
+    assert all(glossary.find(row) for row in rows)
+
+
+def test_what_the_project_speaks_of_is_all_there():
+    words = (
+        "modality, item, pair, row, label, group, token, channel, dim, prenet, trunk, layer, tap, "
+        "joint, pooling, embedding, representation, student, teacher, target, mask, masks an item, "
+        "objective, cluster, round, latent prediction, hub, decoder, arm, random twin, shuffled "
+        "pairs, low-level features, probe, class level, instance level, modality gap, effective "
+        "rank, collapse, trustworthiness, chance, R@k, MRR, mean average precision, median rank, "
+        "CKA, mutual kNN, normalised gap, separability, matched cosine, Procrustes, CSLS, hubness, "
+        "RSA, linear probe, weighted-sum, few-shot, selectivity, MDL, participation ratio, "
+        "intrinsic dimension, uniformity, continuity, p-value, confidence interval, EMA, PCA, UMAP"
+    )
+    missing = [word for word in words.split(", ") if glossary.find(word) is None]
+
+    assert missing == []
+
+
+def test_a_word_is_found_by_any_of_its_names():
+    rank = glossary.find("effective rank")
+
+    assert rank is not None
+    assert glossary.find("RankMe") is rank
+    assert glossary.find(" Effective-Rank ") is rank
+    assert glossary.find("no such word") is None
+    assert glossary.find("map").word == "map"  # and not mAP
+
+
+def test_a_tooltip_says_the_word_in_two_sentences():
+    said = glossary.term("RankMe")
+
+    assert said.startswith("**effective rank**: In how many different ways")
+    assert "singular values" in said
+    with pytest.raises(KeyError, match=r"'flux' is not in the glossary; add it to app/glossary"):
+        glossary.term("flux")
+
+
+def test_a_search_puts_names_before_texts():
+    found = [term.word for term in glossary.search("rank")]
+
+    assert set(found[:3]) == {"effective rank", "mean reciprocal rank", "median rank"}
+    assert len(found) > 3
+    assert glossary.search("xyzzy") == []
+    assert glossary.search("") == list(glossary.terms())
+
+
+@pytest.mark.parametrize("page", sorted(p.stem for p in (ROOT / "app" / "views").glob("*.py")))
+def test_words_of_a_page_are_words_it_has(page):
+    for term in glossary.terms_on(page):
+        assert term in glossary.terms()
+
+
+def test_the_words_of_a_page_are_those_it_speaks_of():
+    meet = [term.word for term in glossary.terms_on("meet")]
+    map_page = [term.word for term in glossary.terms_on("map")]
+
+    assert {"chance", "pair", "modality gap"} <= set(meet)
+    assert {"map", "PCA", "UMAP", "nearest neighbours"} <= set(map_page)
+    assert "modality gap" not in map_page
+    assert "mean average precision" not in map_page  # its short name is no map
+    assert glossary.terms_on("no_such_page") == ()
