@@ -100,7 +100,16 @@ def fare_sentence(fare: Fare) -> str:
     worth = "more than" if fare.verdict == "above chance" else "no more than"
     return (
         f"{said} ({fare.low:.0%} to {fare.high:.0%}, n = {fare.n}), {worth} chance "
-        f"({fare.chance:.0%}); at the first look it was {fare.first:.0%}."
+        f"({fare.chance:.0%}){gain_words(fare)}."
+    )
+
+
+def gain_words(fare: Fare) -> str:
+    """Return what training has added since the first look."""
+    if fare.low <= fare.first <= fare.high:
+        return f", but no clear change from the first look ({fare.first:.0%})"
+    return (
+        f", {'up' if fare.value > fare.first else 'down'} from {fare.first:.0%} at the first look"
     )
 
 

@@ -241,7 +241,7 @@ def _animated(figure: go.Figure, points: pd.DataFrame, steps: list[str], ink: st
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": ink},
         xaxis=axis("x"),
-        yaxis=axis("y"),
+        yaxis={**axis("y"), "scaleanchor": "x"},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "itemclick": False},
         sliders=[
             {

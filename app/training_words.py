@@ -220,9 +220,9 @@ def term_words(name: str) -> str | None:
     head, _, tail = name.partition("/")
     if head in PLURAL and tail in TERMS:
         return f"{PLURAL[head]}: {TERMS[tail]}"
-    if head in ("contrastive", "latent") and tail.count("-") == 1:
-        first, second = (PLURAL.get(part, part) for part in tail.split("-"))
-        return f"{first} and {second}: pairs"
+    pair = tail.split("-")
+    if head in ("contrastive", "latent") and len(pair) == 2 and all(m in PLURAL for m in pair):
+        return f"{PLURAL[pair[0]]} and {PLURAL[pair[1]]}: pairs"
     return None
 
 

@@ -20,6 +20,7 @@ def choose() -> state.Chosen | None:
             format_func=_place_words,
             key="store",
             bind="query-params",
+            persist_state="session",
             help="A folder of embeddings, made with `d2v embed`.",
         )
         here = st.container()
@@ -58,7 +59,14 @@ def _choose_in(place: str, here: DeltaGenerator) -> state.Chosen | None:
         return encoder if often[found[name].recipe.encoder] == 1 else name
 
     with here:
-        name = st.selectbox("Run", list(found), format_func=called, key="run", bind="query-params")
+        name = st.selectbox(
+            "Run",
+            list(found),
+            format_func=called,
+            key="run",
+            bind="query-params",
+            persist_state="session",
+        )
         recipe = found[name].recipe
         st.caption(ROLES[recipe.role].capitalize())
         tap = st.selectbox(
@@ -68,6 +76,7 @@ def _choose_in(place: str, here: DeltaGenerator) -> state.Chosen | None:
             format_func=tap_words,
             key="layer",
             bind="query-params",
+            persist_state="session",
             help="Where in the model the vectors were taken, in words and as its tap id.",
         )
     return state.Chosen(place, name, tap, called(name), recipe.role, is_sample)
@@ -89,4 +98,4 @@ def prepare_sample() -> str:
 
 
 def _place_words(place: str) -> str:
-    return "Sample: the made aviary" if place == state.SAMPLE else place
+    return state.SAMPLE_WORDS if place == state.SAMPLE else place

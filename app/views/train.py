@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import places, run_folders, supervisor
 from app.run_folders import Run
+from app.views.train_after import follow_wish
 from app.views.train_run import draw_run
 from app.views.train_runs import CHOSEN, choose_run
 from app.views.train_start import start_form
@@ -14,6 +15,7 @@ START, RUNS = "Start one", "Runs"
 
 def page() -> None:
     """Draw the page."""
+    follow_wish()
     root = places.runs_root()
     supervisor.tend(root)  # after a restart of the machine nobody else would go on with the queue
     found = run_folders.runs(root)

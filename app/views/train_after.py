@@ -17,6 +17,7 @@ from app.views import waiting
 from app.words import SINGULAR
 from d2v_core.errors import D2VError
 
+WISH = "open_store_next"
 COLOURS = {"label": "label", "modality": "sense", "split": "split"}
 
 
@@ -84,13 +85,14 @@ def draw_embedding(run: Run) -> None:
         return
     if standing == "done" and store.is_dir():
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button(
+            st.button(
                 "Open it on the map",
                 key="open_store",
                 icon=":material/scatter_plot:",
                 type="primary",
-            ):
-                open_store(str(store))
+                on_click=wish_store,
+                args=(str(store),),
+            )
             st.caption(
                 "It is in a store of its own, beside an untrained network and low-level "
                 "features to compare with."
@@ -111,14 +113,21 @@ def draw_embedding(run: Run) -> None:
         )
 
 
-def open_store(place: str) -> None:
-    """Open a store on the map, its trained run chosen."""
+def wish_store(place: str) -> None:
+    """Choose a store and ask for the map, as the callback of a button."""
     opened = [p for p in st.session_state.get("opened", []) if p != place]
     st.session_state["opened"] = [place, *opened]
     st.session_state["store"] = place
     for name in ("run", "layer"):  # those of another store
         st.session_state.pop(name, None)
-    st.switch_page("views/map.py")
+    st.session_state[WISH] = place
+
+
+def follow_wish() -> None:
+    """Open the map if a click asked for it; a page switches before it draws anything."""
+    place = st.session_state.pop(WISH, None)
+    if place:
+        st.switch_page("views/map.py", query_params={"store": place})
 
 
 def draw_learning(run: Run) -> None:

@@ -114,6 +114,7 @@ def test_the_table_of_signals_has_value_limit_and_verdict():
 def test_terms_of_the_loss_are_named():
     lines = [
         {"step": 1, "loss": 3.0, "image/regression": 1.0, "contrastive/image-audio": 2.0, "lr": 1},
+        {"step": 1, "contrastive/image-audio/scale": 14.0},
         {"step": 2, "loss": 2.0, "image/regression": 0.5, "contrastive/image-audio": 1.5},
     ]
 
@@ -162,7 +163,9 @@ def test_fares_have_interval_chance_and_n():
     assert (image.verdict, audio.verdict) == ("above chance", "at chance")
     assert "**75%**" in run_curves.fare_sentence(image)
     assert "more than chance (10%)" in run_curves.fare_sentence(image)
+    assert "up from 25% at the first look" in run_curves.fare_sentence(image)
     assert "no more than chance" in run_curves.fare_sentence(audio)
+    assert "no clear change from the first look (10%)" in run_curves.fare_sentence(audio)
     (unknown,) = run_curves.fares(LINES, {}, {"image": 1000})
     assert unknown.n == 256
     assert unknown.verdict == "not compared"
