@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SAMPLE = "sample"
 """Stands for the store of the sample, which is made when it is first looked at."""
 
+SAMPLE_WORDS = "Sample: the made aviary"
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -53,6 +55,12 @@ def places() -> list[str]:
     """Return the stores that can be chosen: those opened here, those named, the sample."""
     opened = st.session_state.setdefault("opened", [])
     return list(dict.fromkeys([*opened, *named_stores(sys.argv[1:]), SAMPLE]))
+
+
+def wants_sample() -> bool:
+    """Tell whether the sample is what will be shown, before its store is opened."""
+    named = st.session_state.get("store", st.query_params.get("store"))
+    return places()[0] == SAMPLE if named is None else named in (SAMPLE, SAMPLE_WORDS)
 
 
 def open_store() -> None:
