@@ -18,12 +18,11 @@ import pandas as pd
 from app.looking import spread
 from app.noting import Notes
 from d2v_core.errors import D2VError, InputError
-from d2v_core.store import Store
-from probes.aligned_maps import aligned_maps
 
 if TYPE_CHECKING:
     from d2v_core.data.folder import DataFolder, Item
     from d2v_core.encoders.encoder import Encoder
+    from d2v_core.store import Store
 
 MOST_POINTS = 2000
 """On one map: more do not move smoothly in a browser."""
@@ -49,6 +48,8 @@ def kept(run: Path, data: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     """Return the maps if they have been drawn; see `watch`."""
     if not (run / STORE).is_dir():
         return None
+    from d2v_core.store import Store  # seconds to import, and most pages do without
+
     return Store(run / STORE).kept(key_of(run, data))
 
 
@@ -73,6 +74,7 @@ def watch(
     from d2v_core.data.folder import read_folder
     from d2v_core.embed import embed
     from d2v_core.encoders import open_encoder
+    from d2v_core.store import Store
 
     places = complete_checkpoints(run)
     if len(places) < FEWEST_CHECKPOINTS:
@@ -129,7 +131,7 @@ def some_of(folder: "DataFolder", encoder: "Encoder", most: int) -> "DataFolder"
 
 
 def draw(
-    store: Store, names: Sequence[str], steps: Sequence[int], *, method: str
+    store: "Store", names: Sequence[str], steps: Sequence[int], *, method: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Draw the last layer of several representations of the same items.
 
@@ -142,6 +144,8 @@ def draw(
     Raises:
         InputError: if they cannot be drawn.
     """
+    from probes.aligned_maps import aligned_maps
+
     tables, stack = [], {}
     for name, step in zip(names, steps, strict=True):
         tap = store.recipe(name).taps[-1]

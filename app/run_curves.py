@@ -126,3 +126,29 @@ def fare_table(found: Sequence[Fare]) -> pd.DataFrame:
         }
         for fare in found
     )
+
+
+def moves_table(about: Mapping[str, Any]) -> pd.DataFrame:
+    """Return, for every checkpoint, how far its map can be trusted, and how far points moved.
+
+    Args:
+        about: how the maps were made, see `app.learning.draw`.
+    """
+    moves = {move["after"]: move for move in about["moves"]}
+    rows = []
+    for step, score in about["trust"].items():
+        move = moves.get(step)
+        rows.append(
+            {
+                "step": int(step),
+                "neighbours that changed": "–" if move is None else f"{move['changed']:.0%}",
+                "median move (in spreads of the map)": (
+                    "–" if move is None else f"{move['median']:.2f}"
+                ),
+                "trustworthiness": f"{score['value']:.3f}",
+                "95 % interval": f"{score['low']:.3f} to {score['high']:.3f}",
+                "chance": f"{score['chance']:.3f}",
+                "n": score["n"],
+            }
+        )
+    return pd.DataFrame(rows)

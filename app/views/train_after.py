@@ -178,23 +178,12 @@ def draw_maps(points: pd.DataFrame, about: dict) -> None:
         config={"displayModeBar": False},
         alt=f"Map of {about['items']} items at each checkpoint; the slider chooses the step",
     )
-    trust = [value for value in about["trust"].values() if value is not None]
+    trust = [score["value"] for score in about["trust"].values()]
     st.caption(
         f"{about['items']:,} items, held-out ones first, at the last layer ({about['tap']}). "
-        f"Trustworthiness of the maps {min(trust):.2f} to {max(trust):.2f} (1: near on the map is "
-        "near in the layer). Shapes are senses. Far apart on the map need not mean far apart in "
-        "the layer."
+        f"Trustworthiness of the maps {min(trust):.2f} to {max(trust):.2f}, a random map "
+        f"{about['trust'][str(about['start'])]['chance']:.2f}: at 1, what is near on the map is "
+        "near in the layer. How far apart groups lie, and how large they are, means little."
     )
-    with st.expander("How far points move from step to step"):
-        moves = pd.DataFrame(about["moves"])
-        st.dataframe(
-            moves.rename(
-                columns={
-                    "before": "from step",
-                    "after": "to step",
-                    "median": "median move (spreads of the map)",
-                    "changed": "share of neighbours that changed",
-                }
-            ),
-            hide_index=True,
-        )
+    with st.expander("Step by step, in figures"):
+        st.dataframe(run_curves.moves_table(about), hide_index=True)
