@@ -36,7 +36,7 @@ def train(folder: Path, world: Path, name: str) -> None:
 
 
 def main() -> None:
-    """Draw the sample, draw the training world, train every arm."""
+    """Draw the sample, draw the training world, train every arm, measure the answer."""
     shutil.rmtree(HERE / "aviary", ignore_errors=True)
     make_aviary(HERE / "aviary", items=ITEMS)
     with tempfile.TemporaryDirectory() as place:
@@ -44,6 +44,7 @@ def main() -> None:
         make_aviary(world, items=TRAINING_ITEMS, seed=TRAINING_SEED)
         with ThreadPoolExecutor(2) as two_at_a_time:
             list(two_at_a_time.map(partial(train, Path(place), world), ARMS))
+    subprocess.run([sys.executable, "-m", "app.answers"], check=True)
 
 
 if __name__ == "__main__":

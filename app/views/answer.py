@@ -47,14 +47,12 @@ def draw_answer(found: Mapping[str, Mapping[str, Any]]) -> None:
         st.markdown(sentence)
     what = f"{SINGULAR[wanted[1]]} looks for {PLURAL[wanted[0]]} of its own kind"
     st.subheader(what)
-    figure = score_dots(
-        [(n, r, s) for n, r, _, s in rows], "how well it finds them (mean average precision)"
-    )
+    figure = score_dots([(n, r, s) for n, r, _, s in rows], "mean average precision")
     st.plotly_chart(figure, key="start_scores", config={"displayModeBar": False}, alt=what)
     st.caption(
-        f"At 1, {PLURAL[wanted[0]]} of the right kind always come before all others; grey bars are "
-        "what guessing gives. Dots are runs, lines are 95 % intervals over kinds. Measured on test "
-        "items, at the layer that was best on the others."
+        f"Mean average precision is 1 if {PLURAL[wanted[0]]} of the right kind always come before "
+        "all others; grey bars are what guessing gives. Dots are runs, lines are 95 % intervals "
+        "over kinds. Measured on test items, at the layer that was best on the others."
     )
     with st.expander("The figures"):
         draw_table(rows)

@@ -96,7 +96,8 @@ def draw_made(order: Order, results: dict[str, Any]) -> None:
         return
     made = (order.folder() / reporting.HTML).stat().st_mtime
     kept = tuple(name for name in titles if name in chapters)
-    page, text, tables = files_of(order, made, kept)
+    with st.spinner("Putting the chapters together"):
+        page, text, tables = files_of(order, made, kept)
     called = [run["called"] for run in results["runs"] if run["role"] == "trained"]
     with st.container(horizontal=True):
         for label, data, suffix, mime in (
