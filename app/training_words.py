@@ -252,7 +252,7 @@ def learns_nothing(newest: Mapping[str, float], chance: Mapping[str, float], sha
     deaf = [
         f"{PLURAL[modality]} ({newest[f'{modality}/knn']:.2f}, chance {level:.2f})"
         for modality, level in chance.items()
-        if newest.get(f"{modality}/knn", 1.0) <= level
+        if f"{modality}/knn" in newest and newest[f"{modality}/knn"] <= level < 1
     ]
     if not deaf:
         return ""

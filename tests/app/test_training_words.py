@@ -21,8 +21,13 @@ from app.training_words import ALARM_FROM, ARMS, OBJECTIVES, SIZES, WITH_PERCENT
 from app.views.train_start import WITHOUT_OBJECTIVE, Wanted, lines_of
 from app.workbench import SAMPLE_RUNS
 from d2v_core import presets
+from d2v_core.config import override
+from d2v_core.data.folder import read_folder
+from d2v_core.errors import CollapseError
 from d2v_core.monitor import LIMITS
 from d2v_core.record import GRACE
+from d2v_core.train import train
+from tests.conftest import smallest
 
 HEALTHY = {"image/raw_std": 0.04, "image/effective_rank": 8.0, "image/mean_cosine": 0.9}
 COLLAPSED = HEALTHY | {"image/effective_rank": 1.0003, "image/mean_cosine": 0.99999}
@@ -254,3 +259,38 @@ def test_the_map_that_moves_has_a_frame_a_step_and_keeps_its_axes():
     assert high > 3
     assert len(figure.layout.sliders[0].steps) == 2
     assert "owl" in [trace.name for trace in figure.data]
+
+
+BROKEN = {
+    "teacher.ema_decay_start": "0",
+    "teacher.ema_decay_end": "0",
+    "optim.lr": "0.1",
+    "optim.steps": "80",
+    "optim.batch": "8",
+    "audio": "none",
+    "text": "none",
+}
+WHOLE = {"optim.lr": "1e-3", "teacher.ema_decay_start": "0.9", "teacher.ema_decay_end": "0.99"}
+
+
+def shares_with_alarm(run, steps):
+    """Return at which shares of the steps a page that reads along would raise the alarm."""
+    newest, found = {}, []
+    for line in run_folders.numbers(run):
+        newest |= line
+        if said(newest, line["step"] / steps)[1] == "red":
+            found.append(line["step"] / steps)
+    return found
+
+
+@pytest.mark.slow
+def test_a_broken_run_raises_the_alarm_in_time_and_the_same_run_made_whole_never_does(
+    toys, tmp_path
+):
+    folder = read_folder(toys)
+    with pytest.raises(CollapseError):
+        train(folder, override(smallest("tiny"), BROKEN), tmp_path / "broken")
+    train(folder, override(smallest("tiny"), BROKEN | WHOLE), tmp_path / "whole")
+
+    assert shares_with_alarm(tmp_path / "broken", 80)[0] < 0.2
+    assert shares_with_alarm(tmp_path / "whole", 80) == []
