@@ -214,7 +214,7 @@ def puzzle(place: str, name: str, modality: "Modality", number: int) -> "Puzzle"
     x = data.layers[recipe.taps[-1]].astype(np.float64)
     rng = np.random.default_rng([1966, number])
     rows = rng.choice(len(x), size=min(len(x), 14), replace=False)
-    return make_puzzle(principal(x[rows])[0], noise=0.05, rng=rng)
+    return make_puzzle(principal(x[rows])[0], noise=0.03, rng=rng)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

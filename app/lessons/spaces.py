@@ -43,9 +43,8 @@ def see_angle(material: Material) -> None:
     with left:
         angle = st.slider(
             "Turn the second cloud by",
-            0,
-            359,
-            0,
+            min_value=0,
+            max_value=359,
             key="turn_angle",
             format="%d°",
             persist_state="session",

@@ -12,9 +12,9 @@ MOST = 12
 """Words shown at once; a search finds the others."""
 
 LEVELS = {
-    "child": "For a child",
-    "student": "For a student",
-    "researcher": "For a researcher",
+    "child": "Child",
+    "student": "Student",
+    "researcher": "Researcher",
 }
 
 
@@ -29,7 +29,7 @@ def offer(page: str) -> None:
         window(page)
     elif named := st.query_params.get("term"):
         found = glossary.find(named)
-        st.session_state["words_about"] = "" if found is None else found.word
+        st.session_state["words_about"] = named if found is None else found.word
         window(page)
 
 
@@ -45,15 +45,19 @@ def window(page: str) -> None:
         st.session_state["words_about"] = ""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     typed = left.text_input(
-        "Search", key="words_search", placeholder="effective rank", icon=":material/search:"
+        "Search the words",
+        key="words_search",
+        placeholder="effective rank",
+        icon=":material/search:",
     )
     level = right.segmented_control(
-        "Level",
+        "Explained for a",
         list(LEVELS),
         default="student",
         required=True,
         format_func=lambda name: LEVELS[name],
         key="words_level",
+        bind="query-params",
     )
     here = glossary.terms_on(page)
     if typed.strip():
@@ -74,11 +78,9 @@ def window(page: str) -> None:
 
 def draw(entry: Term, level: str) -> None:
     """Draw one word on one level."""
-    with st.container(border=True):
-        st.markdown(f"**{entry.word}**")
-        st.markdown(entry.student if level == "student" else entry.child)
+    with st.container(border=True, gap="small"):
+        st.markdown(f"**{entry.word}**  \n{entry.child if level == 'child' else entry.student}")
         if level == "researcher":
-            st.markdown(entry.student)
             st.latex(entry.formula)
             st.markdown("\n".join(f"* ${symbol}$: {words}" for symbol, words in entry.symbols))
             st.caption(f"Source: {entry.source}")

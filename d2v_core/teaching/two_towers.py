@@ -44,16 +44,15 @@ def two_towers(
     """Teach two linear towers on some pairs; return where other items land.
 
     Args:
-        pairs: embeddings of both modalities, row by row; none leave the towers as they were drawn.
+        pairs: embeddings of both modalities, a pair a row; without any the towers stay as they
+            were drawn.
         asked: items that are only looked at.
         seed: of the first weights.
 
     Raises:
-        InputError: if there is exactly one pair, or rows do not match.
+        InputError: if there is exactly one pair.
     """
     count = len(pairs[0])
-    if any(len(a) != len(b) for a, b in (pairs, asked)):
-        raise InputError("rows do not match: every item needs its partner in the same row")
     if count == 1:
         raise InputError("1 pair has nothing to be told from: take none, or at least 2")
     known = [torch.from_numpy(np.asarray(x, dtype=np.float32)) for x in pairs]
