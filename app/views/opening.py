@@ -12,7 +12,10 @@ def wish_map(name: str, tap: str) -> None:
 
 
 def follow_wish() -> None:
-    """Open the map if a click asked for it. A page calls this before it draws anything."""
+    """Open the map if a click asked for it. A page calls this before it draws anything.
+
+    Run and layer go along in the state of their widgets, which write them into the address. Nothing
+    may be given for the address here, nor left out: Streamlit refuses to clear what widgets hold.
+    """
     if st.session_state.pop(WISH, False):
-        state = {key: st.session_state[key] for key in ("store", "run", "layer")}
-        st.switch_page("views/map.py", query_params=state)
+        st.switch_page("views/map.py", query_params={})

@@ -194,12 +194,12 @@ def test_a_click_on_a_point_wishes_for_the_map_of_its_layer(
 
 
 def test_a_wish_for_the_map_is_followed_once(monkeypatch):
-    state, opened_pages = {"store": "s"}, []
+    state, went = {"store": "s"}, []
     monkeypatch.setattr(st, "session_state", state)
-    monkeypatch.setattr(st, "switch_page", lambda *a, **k: opened_pages.append((a, k)))
+    monkeypatch.setattr(st, "switch_page", lambda page, **_: went.append(page))
     opening.wish_map("run-1", "block_02.resid")
     opening.follow_wish()
     opening.follow_wish()
 
-    query = {"store": "s", "run": "run-1", "layer": "block_02.resid"}
-    assert opened_pages == [(("views/map.py",), {"query_params": query})]
+    assert went == ["views/map.py"]
+    assert state == {"store": "s", "run": "run-1", "layer": "block_02.resid"}
