@@ -25,11 +25,11 @@ def offer(page: str) -> None:
         page: name of the open page's file, without suffix.
     """
     if st.sidebar.button("Words", icon=":material/menu_book:", key="words", width="stretch"):
-        st.session_state["words_about"] = ""
+        st.session_state["words_search"] = ""
         window(page)
     elif named := st.query_params.get("term"):
         found = glossary.find(named)
-        st.session_state["words_about"] = named if found is None else found.word
+        st.session_state["words_search"] = named if found is None else found.word
         window(page)
 
 
@@ -40,9 +40,6 @@ def _closed() -> None:
 @st.dialog("Words", width="large", icon=":material/menu_book:", on_dismiss=_closed)
 def window(page: str) -> None:
     """Draw the window: search, words of the page, levels."""
-    if about := st.session_state.get("words_about"):
-        st.session_state["words_search"] = about
-        st.session_state["words_about"] = ""
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     typed = left.text_input(
         "Search the words",

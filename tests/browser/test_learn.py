@@ -1,0 +1,78 @@
+"""The lessons in a real browser: all open without an error, one is solved by clicking."""
+
+import pytest
+
+from app import workbench
+from app.lessons.all import LESSONS
+from tests.browser.conftest import settle
+from tests.conftest import smallest
+from tests.core.test_teaching import write_run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def address(serve, toys, tmp_path_factory):
+    """The app on toys that were embedded with a run in a folder."""
+    root = tmp_path_factory.mktemp("lessons")
+    run = write_run(root / "mine", smallest())
+    workbench.embed(str(run), toys, root / "store")
+    return serve("--store", str(root / "store"))
+
+
+def show_all(page):
+    """Show every part of a lesson without a guess."""
+    show = page.get_by_role("button", name="Show it without a guess")
+    while left := show.count():
+        show.first.click()
+        page.wait_for_function(
+            "left => [...document.querySelectorAll('button')].filter("
+            "b => b.innerText.includes('Show it without')).length < left",
+            arg=left,
+        )
+        settle(page)
+
+
+def test_every_lesson_opens_without_an_error(page, address):
+    said = []
+    page.on("console", lambda m: m.type == "error" and said.append(f"{m.text} {m.location}"))
+    for lesson in LESSONS:
+        page.goto(f"{address}/learn?lesson={lesson.key}")
+        settle(page)
+        page.get_by_role("heading", name=lesson.title).wait_for()
+        show_all(page)
+        assert page.locator('[data-testid="stAlertContentError"]').count() == 0
+        page.locator(".js-plotly-plot, [data-testid='stImage'] img").first.wait_for()
+    harmless = ("_stcore/health", "_stcore/host-config")
+    assert [line for line in said if not any(name in line for name in harmless)] == []
+
+
+def test_a_lesson_is_solved_by_clicking(page, address):
+    page.goto(f"{address}/learn?lesson=masking")
+    settle(page)
+    page.get_by_text("It sees less of the picture.").click()
+    page.get_by_role("button", name="Check my guess").first.click()
+    page.get_by_text("Exactly as many patches stay visible").wait_for()
+
+    for part in LESSONS[0].parts:
+        page.get_by_text(part.question.right.text, exact=True).click()
+        page.locator(f".st-key-check_{part.question.key} button").click()
+        page.get_by_text(part.question.right.feedback[:40]).wait_for()
+    page.get_by_text("1 of 6 lessons done in this session").wait_for()
+    page.get_by_role("button", name="Next: Student and teacher").click()
+    page.get_by_role("heading", name="Student and teacher").wait_for()
+    assert "lesson=teacher" in page.url
+
+
+def test_a_word_is_looked_up_and_closed(page, address):
+    page.goto(f"{address}/learn?term=effective-rank")
+    window = page.get_by_test_id("stDialog")
+    window.get_by_text("How many directions the embeddings really use").wait_for(timeout=60_000)
+    window.get_by_text("Researcher").click()
+    window.locator(".katex").first.wait_for()
+    page.keyboard.press("Escape")
+    window.wait_for(state="detached")
+    page.wait_for_function("!window.location.search.includes('term=')")
+
+    page.get_by_role("button", name="Words").click()
+    window.get_by_text("words of this page first").wait_for()
