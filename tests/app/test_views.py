@@ -184,7 +184,6 @@ def test_the_claims_come_with_reasons_and_all_that_they_rest_on(open_app, toy_st
     said = words(app)
 
     assert not app.exception
-    assert "A gap of zero is no alignment" in said
     verdicts = [v for v in ("Aligned]", "Not aligned]", "Cannot tell]") if v in said]
     assert verdicts
     assert any(
