@@ -9,7 +9,7 @@ import streamlit as st
 from app import showing, state
 from app.charts import cells_to_pick
 from app.measured import Wanted
-from app.report.figures import heatmap
+from app.report.figures import MOST_CELLS, heatmap
 from app.report.parts import Drawing
 from app.tables import matrix_table, number
 from app.views.exhibits import draw_figure
@@ -88,6 +88,8 @@ def draw_matrix(
     figure.update_yaxes(title=rows)
     figure.update_xaxes(title=columns)
     figure.add_trace(cells_to_pick(matrix, figure))
+    if len(matrix["taps_x"]) * len(matrix["taps_y"]) <= MOST_CELLS:  # numbers are in the cells
+        figure.update_traces(showscale=False, selector={"type": "heatmap"})
 
     def pick(_figure: go.Figure, point: dict[str, Any]) -> None:
         if tap := point.get("customdata"):
