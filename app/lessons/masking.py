@@ -6,7 +6,7 @@ from app.lessons import doors
 from app.lessons.choosing import choose_item
 from app.lessons.lesson import Lesson, Part
 from app.lessons.material import Material
-from app.lessons.pictures import apart, hide, smooth
+from app.lessons.pictures import apart, as_url, hide, smooth
 from app.lessons.quiz import Choice, Question
 from d2v_core.errors import D2VError
 from d2v_core.modality import Modality
@@ -46,7 +46,7 @@ def _one_sense(
     masked = hide(views.picture, views.masks[0], views.grid)
     total = views.grid.rows * views.grid.columns
     st.image(
-        [apart(smooth(views.picture)), apart(masked)],
+        [as_url(apart(smooth(views.picture))), as_url(apart(masked))],
         width=256 if modality == "image" else "stretch",
         caption=["The teacher sees all of it", f"The student sees {views.visible} of {total}"],
         alt=["the whole item", f"the item with {total - views.visible} of {total} patches hidden"],
@@ -75,7 +75,7 @@ def see_sharing(material: Material) -> None:
     except D2VError as error:
         st.info(str(error))
         return
-    shown = [apart(hide(views.picture, mask, views.grid)) for mask in views.masks]
+    shown = [as_url(apart(hide(views.picture, mask, views.grid))) for mask in views.masks]
     st.image(
         shown,
         caption=[f"view {n + 1}" for n in range(count)],

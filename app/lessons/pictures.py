@@ -1,5 +1,7 @@
 """Pictures with their patches, large enough to be seen from the last row."""
 
+import base64
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,3 +58,14 @@ def apart(picture: np.ndarray) -> np.ndarray:
     opaque = np.dstack([picture, np.full(picture.shape[:2], 255, dtype=np.uint8)])
     margin = round(0.04 * picture.shape[0])
     return np.pad(opaque, ((0, 0), (0, margin), (0, 0)))
+
+
+def as_url(picture: np.ndarray) -> str:
+    """Return a picture as an address that holds it.
+
+    Streamlit forgets the pictures of a run when the next one begins: a browser that is slow, or a
+    visitor who is fast, would find some of them gone.
+    """
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

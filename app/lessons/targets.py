@@ -8,7 +8,7 @@ from app.lessons import doors
 from app.lessons.choosing import choose_item
 from app.lessons.lesson import Lesson, Part
 from app.lessons.material import Material
-from app.lessons.pictures import enlarge, smooth, tiles
+from app.lessons.pictures import as_url, enlarge, smooth, tiles
 from app.lessons.quiz import Choice, Question
 from d2v_core.errors import D2VError
 from d2v_core.modality import Modality
@@ -64,8 +64,8 @@ def _targets(material: Material, modality: Modality, change: tuple[float, float]
     for column, (title, before, after, kept) in zip(columns, shown, strict=True):
         with column:
             st.markdown(f"**{title}**")
-            st.image(before, caption="as it is", alt=f"{title}, as it is")
-            st.image(after, caption="changed", alt=f"{title}, after the change")
+            st.image(as_url(before), caption="as it is", alt=f"{title}, as it is")
+            st.image(as_url(after), caption="changed", alt=f"{title}, after the change")
             if kept:
                 st.metric(
                     "Kept after the change",

@@ -42,7 +42,7 @@ def test_every_lesson_opens_without_an_error(page, address):
         page.get_by_role("heading", name=lesson.title).wait_for()
         show_all(page)
         assert page.locator('[data-testid="stAlertContentError"]').count() == 0
-        page.locator(".js-plotly-plot, [data-testid='stImage'] img").first.wait_for()
+        page.locator(".js-plotly-plot, [data-testid='stImage'] img").first.wait_for(timeout=90_000)
     harmless = ("_stcore/health", "_stcore/host-config")
     assert [line for line in said if not any(name in line for name in harmless)] == []
 
