@@ -56,6 +56,17 @@ def looks(results: Results) -> dict[str, Look]:
     return found
 
 
+def all_looks(results: Results) -> dict[str, Look]:
+    """Return `looks` by encoder too, and of controls that are not reported on themselves."""
+    found = looks(results)
+    for run in results["runs"]:
+        found.setdefault(run["recipe"]["encoder"], found[run["called"]])
+        for pair in pairs_of(run):
+            for control in pair["controls"]:
+                found.setdefault(control["encoder"], CONTROL_LOOKS[control["role"]])
+    return found
+
+
 def pairs_of(run: Run) -> Iterator[Mapping[str, Any]]:
     """Yield the pairs of modalities that were measured."""
     if run["align"]:

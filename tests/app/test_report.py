@@ -131,6 +131,14 @@ def test_what_is_known_of_the_numbers_is_what_is_said(results):
     assert run["deeper"]["pitch"] == {}
 
 
+def test_a_run_is_reported_on_beside_controls_that_are_not(results, tmp_path):
+    alone = {**results, "runs": [run for run in results["runs"] if run["role"] == "trained"]}
+    written = write_report(alone, tmp_path / "alone.html", with_json=False)
+    shown = pd.read_csv(written.tables / "finding_labels.csv")["run"]
+
+    assert {"trained", "random-twin", "shuffled-pairs", "low-level-features"} <= set(shown)
+
+
 def test_tables_beside_the_report_hold_the_raw_numbers(results, written):
     frame = pd.read_csv(written.tables / "finding_labels.csv")
     (run,) = [run for run in results["runs"] if run["role"] == "trained"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.report.figures import dots
 from app.report.parts import Drawing, Exhibit, Option, Results, Section, Table
-from app.report.runs import all_pairs, looks, pair_words, pairs_of, trained
+from app.report.runs import all_looks, all_pairs, pair_words, pairs_of, trained
 from app.tables import directions, ladders
 from app.words import tap_words
 
@@ -74,9 +74,7 @@ def _measured(
 
 
 def _option(results: Results, level: str, words: str, measure: str) -> Option:
-    styles = {**looks(results)}
-    for run in results["runs"]:
-        styles.setdefault(run["recipe"]["encoder"], styles[run["called"]])
+    styles = all_looks(results)
     measured = [entry for entry in _measured(results, level) if pair_words(entry[1]) == words]
     measured.sort(key=lambda entry: entry[2]["role"] != "trained")
     drawings = []

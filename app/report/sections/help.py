@@ -5,7 +5,7 @@ from typing import Any
 
 from app.report.figures import Score, Series, curves
 from app.report.parts import Drawing, Exhibit, Option, Results, Section, Table
-from app.report.runs import all_pairs, looks, pair_words, pairs_of, trained
+from app.report.runs import all_looks, all_pairs, pair_words, pairs_of, trained
 from app.tables import directions
 from app.words import tap_words
 
@@ -53,9 +53,7 @@ def _points(ladder: Mapping[str, Any], kind: str, way: str) -> list[tuple[str, S
 
 def _ladder(results: Results) -> Exhibit | None:
     entries = sorted(_entries(results), key=lambda entry: entry[2]["role"] != "trained")
-    styles = {**looks(results)}
-    for run in results["runs"]:
-        styles.setdefault(run["recipe"]["encoder"], styles[run["called"]])
+    styles = all_looks(results)
     options = []
     for words in all_pairs(results):
         own = [entry for entry in entries if pair_words(entry[1]) == words]
