@@ -18,6 +18,8 @@ class Job(NamedTuple):
     """Of the representation."""
 
     tap: str
+    wish: str = ""
+    """See `app.mapping.MapWish`, as JSON; the plain UMAP if it is empty."""
 
 
 @dataclass
@@ -30,6 +32,8 @@ class Running:
 
 def map_command(job: Job) -> list[str]:
     """Return the command that makes a map and keeps it in the store."""
+    if job.wish:
+        return [sys.executable, "-m", "app.mapping", job.place, job.wish]
     named = ["--name", job.name, "--tap", job.tap, "--method", "umap"]
     return [sys.executable, "-m", "app.cli", "map", job.place, *named]
 

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from app.background import Job, MapJobs
+from app.background import MapJobs
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from app.measured import Wanted
-    from app.neighbourhood import Around
-    from app.scatter.layout import Placed
     from app.workbench import Choice, Report
     from d2v_core.data.playback import Playback
     from d2v_core.modality import Modality
@@ -139,54 +135,6 @@ def ask(
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def pca_map(place: str, name: str, tap: str) -> "tuple[pd.DataFrame, dict[str, Any]]":
-    """Make a map on the two widest axes: at once."""
-    from app import workbench
-
-    return workbench.make_map(store(place), name, tap=tap, method="pca")
-
-
-def umap_map(place: str, name: str, tap: str) -> "tuple[pd.DataFrame, dict[str, Any]] | None":
-    """Return a UMAP if it is made already."""
-    from app import workbench
-
-    return store(place).kept(workbench.map_key(name, tap, "umap"))
-
-
-def ensure_umap(place: str, name: str, tap: str) -> tuple[str, str]:
-    """See that a UMAP is being made; return how it stands, and why it failed."""
-    job = Job(place, name, tap)
-    return map_jobs().ensure(job), map_jobs().why(job)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False)
-def placed(place: str, name: str, tap: str, method: str, count: int) -> "Placed":
-    """Return where the items of a map are drawn; a store with more items than before asks anew.
-
-    All maps of the same items are turned towards one: the PCA of the last layer of the first run
-    that has these items.
-    """
-    from app import workbench
-    from app.scatter.layout import place as lay
-
-    points, _ = workbench.make_map(store(place), name, tap=tap, method=method)
-    own = points[["x", "y"]].to_numpy()
-    first, last = _reference(place, name)
-    others, _ = pca_map(place, first, last)
-    same = len(others) == count and (others["id"].to_numpy() == points["id"].to_numpy()).all()
-    is_itself = (first, last, "pca") == (name, tap, method)
-    return lay(own, others[["x", "y"]].to_numpy() if same and not is_itself else None)
-
-
-def _reference(place: str, name: str) -> tuple[str, str]:
-    """Return run and layer whose map the others are turned to: of the same data, the first."""
-    of = {choice.name: choice.recipe for choice in choices(place)}
-    data = store(place).recipe(name).data_fingerprint
-    first = next((n for n, recipe in of.items() if recipe.data_fingerprint == data), name)
-    return first, store(place).recipe(first).taps[-1]
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
 def identity(place: str, name: str, tap: str, count: int) -> str:
     """Return a hash of the items of a representation and of their order.
 
@@ -203,14 +151,6 @@ def identity(place: str, name: str, tap: str, count: int) -> str:
     items = representation(place, name, tap).items[["id", "modality"]].astype(str)
     rows = pd.util.hash_pandas_object(items, index=False).to_numpy()
     return hashlib.sha256(f"{count} ".encode() + rows.tobytes()).hexdigest()
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def around(place: str, name: str, tap: str, row: int, k: int) -> "list[Around]":
-    """Return the surroundings of an item."""
-    from app.neighbourhood import look_around
-
-    return look_around(representation(place, name, tap), row, tap=tap, k=k)
 
 
 @functools.lru_cache(maxsize=16)

@@ -19,7 +19,10 @@ MANY = (
 )
 """Okabe and Ito's colours first, then Tol's; with so many nobody can rely on colour alone."""
 
-NOT_COLOURS = {"id", "text", "media", "modality", "label", "row", "x", "y", "trust", "group"}
+OWN_SCALES = ("trust", "continuity", "hub", "changed")
+"""Columns that are made for a map and are no columns of the data."""
+
+NOT_COLOURS = {"id", "text", "media", "modality", "label", "row", "x", "y", "group", *OWN_SCALES}
 HEIGHT = 600
 MISSING = "not known"
 FONT = '"Source Sans", "Source Sans Pro", sans-serif'
@@ -52,7 +55,7 @@ def is_scale(points: pd.DataFrame, name: str) -> bool:
     """Return whether a column is a scale of numbers, not a few values with a colour each."""
     column = points[name]
     is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return name == "trust" or (bool(is_number) and column.nunique() > MOST_CATEGORIES)
+    return name in OWN_SCALES or (bool(is_number) and column.nunique() > MOST_CATEGORIES)
 
 
 def map_figure(

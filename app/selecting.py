@@ -5,9 +5,9 @@ up the same items by the same formula on the same 32-bit coordinates, so both ag
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,21 +21,42 @@ MOST_ROWS = 1000
 """That may be sent one by one; more are an outline."""
 
 
+MOST_STROKES = 64
+"""That may be sent at once."""
+
+How = Literal["new", "add", "subtract"]
+
+
 @dataclass(frozen=True)
-class Drawn:
-    """What was drawn in the browser; one of `polygon` and `rows` is None.
+class Stroke:
+    """One thing that was drawn or picked; one of `polygon` and `rows` is None.
 
     Attributes:
-        stamp: names this selection, so that the browser knows its own when it comes back.
-        geometry: hash of the coordinates that the outline was drawn on.
+        how: what it does to what was selected before.
+        geometry: hash of the coordinates that an outline was drawn on.
         polygon: corners (corners, 2) in the coordinates that were sent; the last joins the first.
         rows: items picked one by one.
     """
 
-    stamp: str
+    how: How
     geometry: str
     polygon: np.ndarray | None
     rows: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A selection as the browser sent it.
+
+    Attributes:
+        stamp: names it, so that the browser knows its own when it comes back.
+        base: stamp of the selection that the strokes go on from.
+        strokes: in order.
+    """
+
+    stamp: str
+    base: str
+    strokes: tuple[Stroke, ...]
 
 
 def select(
@@ -111,12 +132,56 @@ def read_drawn(value: object, items: int) -> Drawn | None:
         return None
     if not isinstance(value, Mapping):
         raise InputError(f"a selection is an object, got {type(value).__name__}")
-    stamp, geometry = value.get("stamp"), value.get("geometry")
-    if not (isinstance(stamp, str) and isinstance(geometry, str)):
-        raise InputError("a selection needs a stamp and a geometry, both texts")
+    stamp, base, strokes = (value.get(name) for name in ("stamp", "base", "strokes"))
+    if not (isinstance(stamp, str) and isinstance(base, str)):
+        raise InputError("a selection needs a stamp and a base, both texts")
+    if not isinstance(strokes, list) or not 1 <= len(strokes) <= MOST_STROKES:
+        raise InputError(f"a selection is a list of 1 to {MOST_STROKES} strokes")
+    return Drawn(stamp, base, tuple(_read_stroke(stroke, items) for stroke in strokes))
+
+
+def fold(
+    before: np.ndarray,
+    strokes: Sequence[Stroke],
+    *,
+    coordinates: Callable[[str], np.ndarray | None],
+    shown: np.ndarray,
+) -> np.ndarray:
+    """Return the rows that are selected after some strokes, ascending.
+
+    Args:
+        before: rows that were selected.
+        strokes: what was drawn since.
+        coordinates: returns those that a hash names, None if they are gone.
+        shown: which items an outline can catch, (items,) booleans.
+
+    Raises:
+        InputError: if an outline is of a map that is gone.
+    """
+    chosen = np.zeros(len(shown), dtype=bool)
+    chosen[before] = True
+    for stroke in strokes:
+        caught = stroke.rows
+        if stroke.polygon is not None:
+            x = coordinates(stroke.geometry)
+            if x is None or len(x) != len(shown):
+                raise InputError("the map that this was drawn on is gone; draw it once more")
+            caught = select(x, stroke.polygon, [shown])
+        if stroke.how == "new":
+            chosen[:] = False
+        chosen[caught] = stroke.how != "subtract"
+    return np.flatnonzero(chosen)
+
+
+def _read_stroke(value: object, items: int) -> Stroke:
+    if not isinstance(value, Mapping) or value.get("how") not in get_args(How):
+        raise InputError(f"a stroke says how: {', '.join(get_args(How))}")
     if value.get("rows") is not None:
-        return Drawn(stamp, geometry, None, _read_rows(value["rows"], items))
-    return Drawn(stamp, geometry, _read_polygon(value.get("polygon")), None)
+        return Stroke(value["how"], "", None, _read_rows(value["rows"], items))
+    geometry = value.get("geometry")
+    if not isinstance(geometry, str):
+        raise InputError("an outline needs the hash of the map that it was drawn on")
+    return Stroke(value["how"], geometry, _read_polygon(value.get("polygon")), None)
 
 
 def _read_rows(value: object, items: int) -> np.ndarray:

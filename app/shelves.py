@@ -6,13 +6,14 @@ data as it is.
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from app import cached
+from app import cached, cached_map
 from app.routes import ASSETS
+from app.wishes import SpaceWish
 from app.words import PLURAL, SINGULAR
 from d2v_core.modality import MODALITIES
 
@@ -77,11 +78,13 @@ class NearShelf:
         place: of the store.
         name: of the representation.
         tap: which layer.
+        space: whether its senses were brought together, and how.
     """
 
     place: str
     name: str
     tap: str
+    space: SpaceWish = field(default_factory=SpaceWish)
 
     def __len__(self) -> int:
         """Return how many items there are."""
@@ -93,7 +96,7 @@ class NearShelf:
             return None
         from app.workbench import neighbours
 
-        data = cached.representation(self.place, self.name, self.tap)
+        data = cached_map.seen(self.place, self.name, self.tap, self.space)
         found = neighbours(data, row, tap=self.tap, k=NEAR_EACH)
         near = [
             {"row": int(r), "cosine": float(c)}
@@ -104,7 +107,7 @@ class NearShelf:
         return json.dumps(near).encode(), JSON
 
 
-def put_up(place: str, name: str, tap: str) -> tuple[str, str]:
+def put_up(place: str, name: str, tap: str, space: SpaceWish | None = None) -> tuple[str, str]:
     """Put up both shelves of a layer; return their hashes.
 
     What they are named after follows from data and model, not from where the store lies, but for
@@ -114,7 +117,10 @@ def put_up(place: str, name: str, tap: str) -> tuple[str, str]:
     count = len(cached.representation(place, name, tap).items)
     what = json.dumps([place, recipe.data, recipe.data_fingerprint, name, count])
     media = ASSETS.put_shelf(f"media 1 {what}", lambda: MediaShelf(place, name, tap))
-    near = ASSETS.put_shelf(f"near 1 {what} {tap}", lambda: NearShelf(place, name, tap))
+    space = space or SpaceWish()
+    near = ASSETS.put_shelf(
+        f"near 2 {what} {tap} {space}", lambda: NearShelf(place, name, tap, space)
+    )
     return media, near
 
 

@@ -29,7 +29,7 @@ from streamlit import runtime
 
 from app import routes
 from app.scatter.component import Scene, Selected, coordinates_of, scatter
-from app.selecting import read_drawn, select
+from app.selecting import fold, read_drawn
 
 CLOUDS = 12
 BROWSER = ["--headless", "--no-sandbox", "--disable-quic", "--no-first-run"]
@@ -64,10 +64,14 @@ def page(points: int) -> None:
 
     def keep() -> None:
         drawn = read_drawn(st.session_state["map"].get("selection"), points)
-        if drawn is not None and drawn.polygon is not None:
-            where = coordinates_of(drawn.geometry)
-            assert where is not None  # nothing is dropped so soon
-            st.session_state["kept"] = Selected(drawn.stamp, select(where, drawn.polygon))
+        if drawn is not None:
+            rows = fold(
+                Selected().rows,
+                drawn.strokes,
+                coordinates=coordinates_of,
+                shown=np.ones(points, dtype=bool),
+            )
+            st.session_state["kept"] = Selected(drawn.stamp, rows)
 
     scatter(
         Scene(
@@ -80,9 +84,7 @@ def page(points: int) -> None:
             selected=st.session_state.get("kept", Selected()),
         ),
         key="map",
-        on_selection=keep,
-        on_chosen=lambda: None,
-        on_engine=lambda: None,
+        on={"selection": keep},
     )
 
 

@@ -1,7 +1,7 @@
 """The component as Streamlit sees it: arrays go to the routes, their hashes to the browser."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from app.routes import ASSETS, STATIC, code_hash, prefix
 DENSITY_FROM = 50_000
 """More items in view than these are drawn as density."""
 
+EVENTS = ("selection", "chosen", "engine", "step", "view")
 NOTHING = "none"
 """Stamp of a selection that holds nothing."""
 
@@ -28,6 +29,43 @@ class Selected:
 
     stamp: str = NOTHING
     rows: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A map on the way of a slider.
+
+    Attributes:
+        name: in words.
+        coordinates: as those of a scene.
+    """
+
+    name: str
+    coordinates: np.ndarray
+
+
+@dataclass(frozen=True)
+class Place:
+    """Words at a place of the map."""
+
+    text: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Focus:
+    """What to bring into the middle.
+
+    Attributes:
+        stamp: names it; a map goes there when the stamp is a new one.
+        rows: items that have to be in view.
+        places: further places, x and y.
+    """
+
+    stamp: str
+    rows: tuple[int, ...] = ()
+    places: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +108,30 @@ class Scene:
     density_from: int = DENSITY_FROM
     """Items in view from which on the density is drawn."""
 
+    stops: tuple[Stop, ...] = ()
+    """Maps of the same items that a slider leads through; `coordinates` are one of them."""
+
+    stop: int = 0
+    """Which of them is shown."""
+
+    names: tuple[Place, ...] = ()
+    """Words on the map; where two overlap the first stays."""
+
+    guests: tuple[Place, ...] = ()
+    """Items that were brought and are none of these."""
+
+    found: tuple[int, ...] = ()
+    """Rows that a search has found: ringed."""
+
+    focus: Focus | None = None
+    """What to bring into the middle, once."""
+
+    view: tuple[float, float, float] | None = None
+    """Middle of the view and zoom, 1 for the whole map, that a map begins with."""
+
+    link: str | None = None
+    """Maps of one name and the same items share what is looked at and selected."""
+
 
 def scene_data(scene: Scene) -> dict[str, Any]:
     """Put the arrays where the routes find them; return what the browser is told.
@@ -104,6 +166,17 @@ def scene_data(scene: Scene) -> dict[str, Any]:
         "chosen": scene.chosen,
         "partners": list(scene.partners),
         "densityFrom": scene.density_from,
+        "steps": [
+            {"name": stop.name, "geometry": ASSETS.put(_bytes(stop.coordinates))}
+            for stop in scene.stops
+        ],
+        "step": scene.stop,
+        "names": [asdict(name) for name in scene.names],
+        "guests": [asdict(guest) for guest in scene.guests],
+        "found": list(scene.found),
+        "focus": asdict(scene.focus) if scene.focus else None,
+        "view": scene.view,
+        "link": scene.link,
         "selected": {
             "stamp": scene.selected.stamp,
             "count": len(rows),
@@ -118,30 +191,22 @@ def coordinates_of(geometry: str) -> np.ndarray | None:
     return None if content is None else np.frombuffer(content, dtype="<f4").reshape(-1, 2)
 
 
-def scatter(
-    scene: Scene,
-    *,
-    key: str,
-    on_selection: Callable[[], None],
-    on_chosen: Callable[[], None],
-    on_engine: Callable[[], None],
-) -> None:
+def scatter(scene: Scene, *, key: str, on: Mapping[str, Callable[[], None]]) -> None:
     """Draw the map. What happens on it is in `st.session_state[key]` when a callback is called.
 
     Args:
         scene: what to draw.
         key: of the component.
-        on_selection: called when `selection` has changed, see `app.selecting.read_drawn`.
-        on_chosen: called when the row `chosen` was clicked.
-        on_engine: called when `engine` is "none": this browser cannot draw it.
+        on: what to call when `selection` has changed, see `app.selecting.read_drawn`; when the row
+            `chosen` was clicked; when `engine` is "none", which cannot draw it; when the slider was
+            let go at `step`; when `view` has changed, middle and zoom or None for the whole map.
     """
-    _component()(
-        key=key,
-        data=scene_data(scene),
-        on_selection_change=on_selection,
-        on_chosen_change=on_chosen,
-        on_engine_change=on_engine,
-    )
+    calls: dict[str, Any] = {f"on_{name}_change": on.get(name, _nothing) for name in EVENTS}
+    _component()(key=key, data=scene_data(scene), **calls)
+
+
+def _nothing() -> None:
+    """Let it happen."""
 
 
 @cache

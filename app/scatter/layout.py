@@ -17,10 +17,19 @@ class Placed:
         coordinates: (items, 2), 32 bits, centred, of root mean square distance 1 from the centre.
         residual: share of the spread that turning could not match with the reference, 0 to 1; None
             if there was no reference.
+        centre: what was taken off.
+        turn: what was then multiplied by, (2, 2).
     """
 
     coordinates: np.ndarray
     residual: float | None
+    centre: np.ndarray
+    turn: np.ndarray
+
+    def carry(self, coordinates: np.ndarray) -> np.ndarray:
+        """Return further places (places, 2) of the same map where they are drawn, 32 bits."""
+        moved = (np.asarray(coordinates, dtype=np.float64) - self.centre) @ self.turn
+        return moved.astype(np.float32)
 
 
 def place(coordinates: np.ndarray, reference: np.ndarray | None = None) -> Placed:
@@ -36,23 +45,26 @@ def place(coordinates: np.ndarray, reference: np.ndarray | None = None) -> Place
     Raises:
         ValueError: if the reference has other items.
     """
-    own = _unit(coordinates)
-    if reference is None:
-        return Placed(_drawn(own), None)
-    if reference.shape != coordinates.shape:
-        raise ValueError(
-            f"a map of {len(coordinates)} items cannot be laid on one of {len(reference)}"
-        )
-    left, sizes, right = np.linalg.svd(own.T @ _unit(reference))
-    return Placed(_drawn(own @ left @ right), float(max(0.0, 1.0 - sizes.sum() ** 2)))
+    centre = np.asarray(coordinates, dtype=np.float64).mean(axis=0)
+    own, size = _unit(coordinates)
+    turn, residual = np.eye(2), None
+    if reference is not None:
+        if reference.shape != coordinates.shape:
+            raise ValueError(
+                f"a map of {len(coordinates)} items cannot be laid on one of {len(reference)}"
+            )
+        left, sizes, right = np.linalg.svd(own.T @ _unit(reference)[0])
+        turn, residual = left @ right, float(max(0.0, 1.0 - sizes.sum() ** 2))
+    scale = np.sqrt(len(own))
+    drawn = (own @ turn * scale).astype(np.float32)
+    return Placed(drawn, residual, centre, turn * scale / size)
 
 
-def _unit(coordinates: np.ndarray) -> np.ndarray:
-    """Return coordinates around 0 whose squares sum to 1; all 0 if they are one place."""
+def _unit(coordinates: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return coordinates around 0 whose squares sum to 1, and what they were divided by.
+
+    If they are one place, they are all 0, and divided by 1.
+    """
     centred = np.asarray(coordinates, dtype=np.float64) - coordinates.mean(axis=0)
-    size = np.linalg.norm(centred)
-    return centred / size if size > 0 else centred
-
-
-def _drawn(unit: np.ndarray) -> np.ndarray:
-    return (unit * np.sqrt(len(unit))).astype(np.float32)
+    size = float(np.linalg.norm(centred)) or 1.0
+    return centred / size, size

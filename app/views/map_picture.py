@@ -1,11 +1,7 @@
-"""The picture of the map page: our component, or plotly where a browser cannot draw that.
+"""The picture of the map page: our component, or plotly where a browser cannot draw that."""
 
-It also keeps what was selected, by the items and not by the picture: a selection made on one layer
-is lit up on the next.
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,54 +9,90 @@ import streamlit as st
 
 from app import cached, state
 from app.map_chart import Marked, map_figure
+from app.permalink import read_view
 from app.routes import ASSETS
-from app.scatter.component import NOTHING, Scene, Selected, coordinates_of, scatter
+from app.scatter.component import Focus, Place, Scene, Stop, scatter
 from app.scatter.paint import kinds_of, paint
-from app.selecting import read_drawn, select
 from app.shelves import put_up
 from app.views.item_panel import hover_words
-from d2v_core.errors import InputError
+from app.views.map_selection import keep_selection, keep_view, selected
+from app.wishes import SpaceWish
 
-MAP, CHART = "map", "map_chart"
+MAP = "map"
 MOST_PLAIN = 5000
 """Points without WebGL; more make a browser crawl."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Picture:
-    """What is to be drawn.
-
-    Attributes:
-        points: all items with `x`, `y`, `trust`, `row` and the columns of the items.
-        coordinates: (items, 2), 32 bits: where they are drawn.
-        shown: which of them are to be seen.
-        colour: column.
-        marked: the chosen item and its partners.
-        lines: whether to lead lines to partners and neighbours.
-    """
+    """What is to be drawn."""
 
     points: pd.DataFrame
+    """All items with `x`, `y`, `row` and all that they can be coloured by."""
+
     coordinates: np.ndarray
+    """(items, 2), 32 bits: where they are drawn."""
+
     shown: np.ndarray
+    """Which of them are to be seen."""
+
     colour: str
+    """Column."""
+
     marked: Marked
+    """The chosen item and its partners."""
+
     lines: bool
+    """Whether to lead lines to partners and neighbours."""
+
+    space: SpaceWish
+    """That neighbours are looked for in."""
+
+    stops: tuple[Stop, ...] = ()
+    """Maps that a slider leads through."""
+
+    stop: int = 0
+    """Which of them this is."""
+
+    names: tuple[Place, ...] = ()
+    """Words on the map."""
+
+    guests: tuple[Place, ...] = ()
+    """Items that were brought."""
+
+    found: tuple[int, ...] = ()
+    """Rows to ring."""
+
+    focus: Focus | None = None
+    """What to bring into the middle."""
+
+    link: str | None = None
+    """Name that linked maps share."""
 
 
-def draw_picture(chosen: state.Chosen, picture: Picture, choose: Any) -> None:  # noqa: ANN401
+def draw_picture(
+    chosen: state.Chosen,
+    picture: Picture,
+    choose: Callable[[int], None],
+    *,
+    key: str = MAP,
+    go: Callable[[int], None] | None = None,
+) -> None:
     """Draw the map.
 
     Args:
         chosen: store, run and layer.
         picture: what to draw.
         choose: called with the row that was clicked.
+        key: of the map.
+        go: called with the stop at which the slider was let go.
     """
     if st.session_state.get("no_webgl") or not ASSETS.served:
-        draw_plain(picture, choose)
+        draw_plain(picture, choose, key=f"{key}_chart")
         return
-    where = (chosen.place, chosen.name, chosen.tap)
-    items = cached.identity(*where, len(picture.points))
-    media, near = put_up(*where)
+    where, count = (chosen.place, chosen.name, chosen.tap), len(picture.points)
+    items = cached.identity(*where, count)
+    media, near = put_up(*where, picture.space)
     colours, legend = paint(picture.points, picture.colour, picture.shown)
     scatter(
         Scene(
@@ -75,64 +107,45 @@ def draw_picture(chosen: state.Chosen, picture: Picture, choose: Any) -> None:  
             near=near if picture.lines else None,
             chosen=picture.marked.row,
             partners=picture.marked.partners if picture.lines else (),
-            selected=selected(items),
+            selected=selected(chosen.place, items, count),
+            stops=picture.stops,
+            stop=picture.stop,
+            names=picture.names,
+            guests=picture.guests,
+            found=picture.found,
+            focus=picture.focus,
+            view=read_view(st.query_params.get("at")) if key == MAP else None,
+            link=picture.link,
         ),
-        key=MAP,
-        on_selection=lambda: keep_selection(items, picture.shown),
-        on_chosen=lambda: on_chosen(len(picture.points), choose),
-        on_engine=on_engine,
+        key=key,
+        on={
+            "selection": lambda: keep_selection(chosen, key, picture.shown),
+            "chosen": lambda: _on_row(key, "chosen", count, choose),
+            "engine": lambda: on_engine(key),
+            "step": lambda: _on_row(key, "step", len(picture.stops), go or _stay),
+            "view": (lambda: keep_view(key)) if key == MAP else _stay,
+        },
     )
 
 
-def selected(items: str) -> Selected:
-    """Return what is selected of these items."""
-    of, kept = st.session_state.get("selected", ("", Selected()))
-    return kept if of == items else Selected()
+def _stay(*_: int) -> None:
+    """Go nowhere."""
 
 
-def keep_selection(items: str, shown: np.ndarray) -> None:
-    """Decide what the outline that was drawn holds, and keep it."""
-    value = st.session_state[MAP].get("selection")
-    try:
-        kept = decide(value, shown)
-    except InputError as error:
-        kept = Selected(str(value.get("stamp")) if isinstance(value, dict) else NOTHING)
-        st.session_state["selection_problem"] = str(error)
-    st.session_state["selected"] = (items, kept)
+def _on_row(key: str, what: str, count: int, then: Callable[[int], None]) -> None:
+    """Do something with a number from the browser if it is one of `count`."""
+    row = st.session_state[key].get(what)
+    if type(row) is int and 0 <= row < count:
+        then(row)
 
 
-def decide(value: object, shown: np.ndarray) -> Selected:
-    """Return what a selection of the browser holds, of the items that are shown.
-
-    Raises:
-        InputError: if it is no selection, or of a map that is gone.
-    """
-    drawn = read_drawn(value, len(shown))
-    if drawn is None:
-        return Selected()
-    if drawn.rows is not None:
-        return Selected(drawn.stamp, drawn.rows)
-    coordinates = coordinates_of(drawn.geometry)
-    if coordinates is None or len(coordinates) != len(shown):
-        raise InputError("the map that this was drawn on is gone; draw it once more")
-    assert drawn.polygon is not None  # one of the two
-    return Selected(drawn.stamp, select(coordinates, drawn.polygon, [shown]))
-
-
-def on_chosen(items: int, choose: Any) -> None:  # noqa: ANN401
-    """Choose what was clicked on the component."""
-    row = st.session_state[MAP].get("chosen")
-    if type(row) is int and 0 <= row < items:
-        choose(row)
-
-
-def on_engine() -> None:
+def on_engine(key: str) -> None:
     """Remember that this browser has no WebGL 2."""
-    if st.session_state[MAP].get("engine") == "none":
+    if st.session_state[key].get("engine") == "none":
         st.session_state["no_webgl"] = st.session_state["lacks_webgl"] = True
 
 
-def draw_plain(picture: Picture, choose: Any) -> None:  # noqa: ANN401
+def draw_plain(picture: Picture, choose: Callable[[int], None], *, key: str) -> None:
     """Draw with plotly, without WebGL: of many items only some."""
     points = picture.points[picture.shown]
     if st.session_state.get("lacks_webgl"):
@@ -154,17 +167,17 @@ def draw_plain(picture: Picture, choose: Any) -> None:  # noqa: ANN401
     st.plotly_chart(
         figure,
         theme=None,
-        key=CHART,
-        on_select=lambda: on_click(choose),
+        key=key,
+        on_select=lambda: on_click(key, choose),
         selection_mode="points",
         config={"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]},
         alt=f"Map of {len(points)} items coloured by {picture.colour}; the table below has them",
     )
 
 
-def on_click(choose: Any) -> None:  # noqa: ANN401
+def on_click(key: str, choose: Callable[[int], None]) -> None:
     """Choose what was clicked on plotly's chart."""
-    rows = [point.get("customdata") for point in st.session_state[CHART]["selection"]["points"]]
+    rows = [point.get("customdata") for point in st.session_state[key]["selection"]["points"]]
     rows = [row[0] if isinstance(row, list) else row for row in rows if row is not None]
     if rows:
         choose(int(rows[0]))

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.views.map_picture import selected
+from app.views.map_selection import selected
 from app.words import PLURAL, SINGULAR
 
 MOST_LABELS = 6
@@ -18,7 +18,7 @@ def draw_selected(
     if problem := st.session_state.pop("selection_problem", None):
         st.warning(f"This could not be selected: {problem}")
     items = cached.identity(chosen.place, chosen.name, chosen.tap, len(table))
-    kept = selected(items)
+    kept = selected(chosen.place, items, len(table))
     if not len(kept.rows):
         return None
     rows = kept.rows[shown[kept.rows]]

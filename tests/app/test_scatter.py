@@ -13,7 +13,7 @@ from app.routes import ASSETS
 from app.scatter.component import Scene, Selected, coordinates_of, scene_data
 from app.scatter.layout import place
 from app.scatter.paint import kinds_of, paint
-from app.views.map_picture import decide
+from app.views.map_selection import decide
 from app.views.selected import composition
 from d2v_core.errors import InputError
 
@@ -190,15 +190,22 @@ def test_the_server_decides_on_the_map_that_was_drawn_on():
     x = np.array([[0, 0], [0.5, 0], [3, 0], [0, 0]], np.float32)
     geometry = ASSETS.put(x.tobytes())
     shown = np.array([True, True, True, False])
-    drawn = {"stamp": "s", "geometry": geometry, "polygon": SQUARE}
 
-    assert decide(drawn, shown).rows.tolist() == [0, 1]
-    assert decide({**drawn, "polygon": None, "rows": [2]}, shown).rows.tolist() == [2]
-    assert decide(None, shown).rows.tolist() == []
+    def drawn(base="none", **stroke):
+        stroke = {"how": "add", "geometry": geometry, "polygon": SQUARE, **stroke}
+        return {"stamp": "s", "base": base, "strokes": [stroke]}
+
+    before = [Selected("a", np.array([2])), Selected("b", np.array([3]))]
+    assert decide(drawn(), shown, []).rows.tolist() == [0, 1]
+    assert decide(drawn("a"), shown, before).rows.tolist() == [0, 1, 2]
+    assert decide(drawn(polygon=None, rows=[2]), shown, before).rows.tolist() == [2]
+    assert decide(None, shown, before).rows.tolist() == []
+    with pytest.raises(InputError, match="the selection that this goes on from is gone; draw it"):
+        decide(drawn("c"), shown, before)
     with pytest.raises(InputError, match="the map that this was drawn on is gone; draw it once mo"):
-        decide({**drawn, "geometry": "0" * 64}, shown)
+        decide(drawn(geometry="0" * 64), shown, [])
     with pytest.raises(InputError, match="the map that this was drawn on is gone"):
-        decide(drawn, np.ones(5, dtype=bool))
+        decide(drawn(), np.ones(5, dtype=bool), [])
 
 
 def test_what_a_selection_is_made_of(points):

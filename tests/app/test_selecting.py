@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.routes import STATIC
-from app.selecting import MOST_CORNERS, MOST_ROWS, passes, read_drawn, select
+from app.selecting import (
+    MOST_CORNERS,
+    MOST_ROWS,
+    MOST_STROKES,
+    fold,
+    passes,
+    read_drawn,
+    select,
+)
 from d2v_core.errors import InputError
 
 SQUARE = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 4.0], [0.0, 4.0]])
@@ -136,15 +144,21 @@ def test_filters_keep_wanted_values_and_no_wish_is_no_filter():
 
 
 def outline(**other):
-    return {"stamp": "s", "geometry": "g", "polygon": SQUARE.tolist(), **other}
+    return sent({"how": "new", "geometry": "g", "polygon": SQUARE.tolist(), **other})
+
+
+def sent(*strokes, **other):
+    return {"stamp": "s", "base": "none", "strokes": list(strokes), **other}
 
 
 def test_what_the_browser_sent_is_read():
     drawn = read_drawn(outline(), 10)
-    picked = read_drawn(outline(polygon=None, rows=[3, 1, 3]), 10)
+    (picked,) = read_drawn(outline(polygon=None, rows=[3, 1, 3]), 10).strokes
 
-    assert (drawn.stamp, drawn.geometry, drawn.rows) == ("s", "g", None)
-    assert (drawn.polygon == SQUARE).all()
+    assert (drawn.stamp, drawn.base) == ("s", "none")
+    (stroke,) = drawn.strokes
+    assert (stroke.how, stroke.geometry, stroke.rows) == ("new", "g", None)
+    assert (stroke.polygon == SQUARE).all()
     assert picked.polygon is None
     assert picked.rows.tolist() == [1, 3]
     assert read_drawn(None, 10) is None
@@ -154,8 +168,16 @@ def test_what_the_browser_sent_is_read():
     ("value", "message"),
     [
         ([1], "a selection is an object, got list"),
-        ({"polygon": []}, "a selection needs a stamp and a geometry, both texts"),
-        (outline(stamp=7), "a selection needs a stamp and a geometry, both texts"),
+        ({"polygon": []}, "a selection needs a stamp and a base, both texts"),
+        (sent(stamp=7), "a selection needs a stamp and a base, both texts"),
+        (sent(base=None), "a selection needs a stamp and a base, both texts"),
+        (sent(), f"a selection is a list of 1 to {MOST_STROKES} strokes"),
+        (sent(strokes="all"), f"a selection is a list of 1 to {MOST_STROKES} strokes"),
+        (sent(strokes=[{}] * (MOST_STROKES + 1)), "a selection is a list of 1 to"),
+        (sent({}), "a stroke says how: new, add, subtract"),
+        (sent(7), "a stroke says how: new, add, subtract"),
+        (outline(how="xor"), "a stroke says how: new, add, subtract"),
+        (outline(geometry=None), "an outline needs the hash of the map that it was drawn on"),
         (outline(polygon=None), f"an outline is a list of 3 to {MOST_CORNERS} corners"),
         (outline(polygon=[[0, 0]] * 2), f"an outline is a list of 3 to {MOST_CORNERS} corners"),
         (outline(polygon=[[0, 0]] * (MOST_CORNERS + 1)), "an outline is a list of 3 to"),
@@ -173,6 +195,47 @@ def test_what_the_browser_sent_is_read():
 def test_what_is_no_selection_is_refused(value, message):
     with pytest.raises(InputError, match=message):
         read_drawn(value, 10)
+
+
+LEFT, RIGHT = ([[x - 2.1, -9], [x, -9], [x, 9], [x - 2.1, 9]] for x in (2.1, 4.1))
+
+
+def stroke(how, polygon=None, rows=None):
+    given = {"how": how, "geometry": "g", "polygon": polygon, "rows": rows}
+    return read_drawn(sent(given), 5).strokes[0]
+
+
+@pytest.mark.parametrize(
+    ("strokes", "selected"),
+    [
+        ([stroke("new", LEFT)], [0, 1, 2]),
+        ([stroke("add", LEFT)], [0, 1, 2, 4]),
+        ([stroke("new", LEFT), stroke("add", RIGHT)], [0, 1, 2, 3]),
+        ([stroke("add", LEFT), stroke("subtract", RIGHT)], [0, 1, 4]),
+        ([stroke("subtract", rows=[4]), stroke("add", rows=[0])], [0]),
+        ([stroke("add", RIGHT), stroke("new", rows=[1])], [1]),
+    ],
+)
+def test_strokes_begin_anew_add_and_take_away(strokes, selected):
+    """Of five items in a row the last is selected before; strips hold 0 to 2, and 2 to 3."""
+    x = np.stack([np.arange(5) + 0.1, np.zeros(5)], axis=1).astype(np.float32)
+    rows = fold(
+        np.array([4]), strokes, coordinates={"g": x}.get, shown=np.array([1, 1, 1, 1, 0], bool)
+    )
+
+    assert rows.tolist() == selected
+
+
+def test_an_outline_on_a_map_that_is_gone_is_refused():
+    shown = np.ones(5, dtype=bool)
+    for gone in (None, np.zeros((4, 2), np.float32)):
+        with pytest.raises(InputError, match="that this was drawn on is gone; draw it once more"):
+            fold(
+                np.array([], int),
+                [stroke("new", LEFT)],
+                coordinates=lambda _name, x=gone: x,
+                shown=shown,
+            )
 
 
 def test_the_browser_lights_up_what_the_server_selects():

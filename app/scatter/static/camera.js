@@ -17,10 +17,12 @@ export class Camera {
   }
 
   resize(width, height) {
-    const wasFitted = Math.abs(this.scale / this.fitted - 1) < 1e-6;
+    const zoom = this.scale / this.fitted;
+    const wasFitted = Math.abs(zoom - 1) < 1e-6;
     this.width = Math.max(1, width);
     this.height = Math.max(1, height);
     this.look(this.box);
+    this.scale = zoom * this.fitted;
     if (wasFitted) this.fit();
   }
 
@@ -65,6 +67,27 @@ export class Camera {
     const [nowX, nowY] = this.toData(left, top);
     this.x += x - nowX;
     this.y += y - nowY;
+  }
+
+  isFitted() {
+    const near = (one, other) => Math.abs(one - other) * this.fitted < 0.5;
+    return Math.abs(this.scale / this.fitted - 1) < 1e-3
+      && near(this.x, (this.box.left + this.box.right) / 2)
+      && near(this.y, (this.box.bottom + this.box.top) / 2);
+  }
+
+  // Bring some places into the middle, as close as all of them allow, but not closer than 6 times.
+  frame(places) {
+    if (!places.length) return;
+    const [xs, ys] = [0, 1].map((part) => places.map((place) => place[part]));
+    const [left, right] = [Math.min(...xs), Math.max(...xs)];
+    const [bottom, top] = [Math.min(...ys), Math.max(...ys)];
+    this.x = (left + right) / 2;
+    this.y = (bottom + top) / 2;
+    const room = 0.6;
+    const most = Math.min((this.width * room) / Math.max(right - left, 1e-9),
+      (this.height * room) / Math.max(top - bottom, 1e-9));
+    this.scale = clamp(most, this.fitted * FARTHEST, this.fitted * 6);
   }
 
   view() {

@@ -10,6 +10,8 @@ const ICONS = {
   closer: "M12 5v14M5 12h14",
   farther: "M5 12h14",
   fit: "M3 9V3h6M15 3h6v6M21 15v6h-6M9 21H3v-6",
+  play: "M7 5l12 7-12 7z",
+  stop: "M8 6v12M16 6v12",
   clear: "M6 6l12 12M18 6L6 18",
   quiet: "M11 5L6 9H2v6h4l5 4zM16 9l6 6M22 9l-6 6",
   loud: "M11 5L6 9H2v6h4l5 4zM15.5 8.5a5 5 0 0 1 0 7M18.5 5.5a9 9 0 0 1 0 13",
@@ -17,8 +19,8 @@ const ICONS = {
 
 const BUTTONS = [
   ["pan", "Move", "Drag to move (P)"],
-  ["box", "Box", "Drag a box to select (B)"],
-  ["lasso", "Lasso", "Draw around items to select them (L, or Shift and drag)"],
+  ["box", "Box", "Drag a box to select; Shift adds, Alt takes away (B)"],
+  ["lasso", "Lasso", "Draw around items to select them; Shift adds, Alt takes away (L)"],
   null,
   ["closer", "Closer", "Closer (+, or Ctrl and wheel)"],
   ["farther", "Farther", "Farther (-)"],
@@ -30,7 +32,8 @@ const BUTTONS = [
 
 export const KEYS =
   "Arrow keys go from item to item, with Shift they move the map. Enter chooses the item, Space "
-  + "adds it to the selection. V selects all in view, Escape lets go. Plus and minus zoom, 0 shows "
+  + "adds it to the selection or takes it out. V selects all in view, Escape lets go. Plus and "
+  + "minus zoom, 0 shows "
   + "the whole map. B and L: box and lasso. M: sound.";
 
 export function make(tag, className, text) {
@@ -110,15 +113,18 @@ export function build(place, press) {
   const said = make("div", "said");
   said.setAttribute("aria-live", "polite");
   const values = make("div", "values");
+  const journey = make("div", "journey");
+  journey.hidden = true;
   const problem = make("div", "problem");
   problem.hidden = true;
   problem.setAttribute("role", "status");
   stage.append(points, overlay, count, hint, card, problem);
   const row = make("div", "row");
   row.append(stage, bar);
-  root.append(kinds, row, values, said);
+  root.append(kinds, row, journey, values, said);
   place.append(root);
   return {
     root, kinds, stage, points, overlay, bar, buttons, card, count, hint, said, values, problem,
+    journey,
   };
 }

@@ -28,7 +28,7 @@ export class Looking {
 
   at(left, top) {
     const { map } = this;
-    if (map.going) return;
+    if (map.isHeld) return;
     const [x, y] = map.camera.toData(left, top);
     const row = map.grid.nearest(x, y, REACH / map.camera.scale, map.colours);
     if (row < 0) this.leave();
@@ -60,6 +60,7 @@ export class Looking {
     if (!place) return this.leave();
     this.row = row;
     map.elements.root.dataset.over = "item";
+    if (isNew) this.#tellOthers(row);
     const base = map.data.media && `${map.data.base}/item/${map.data.media}`;
     this.card.show(row, place, base, map.camera, (words) => map.announce(words));
     if (!isNew) return;
@@ -70,10 +71,19 @@ export class Looking {
   leave() {
     if (this.row < 0) return;
     this.row = -1;
+    this.#tellOthers(-1);
     delete this.map.elements.root.dataset.over;
     this.card.hide();
     this.fetchNear();
     this.map.redraw();
+  }
+
+  // The same item is ringed on the maps that are linked to this one.
+  #tellOthers(row) {
+    for (const other of this.map.others()) {
+      other.echo = row;
+      other.redraw();
+    }
   }
 
   // Fetch the neighbours of the subject, if lines to them are wanted.

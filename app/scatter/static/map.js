@@ -8,7 +8,9 @@ import { fetchBytes } from "./fetching.js";
 import { rgbOf } from "./gl.js";
 import { Grid } from "./grid.js";
 import { attachKeys } from "./keys.js";
+import { Journey } from "./journey.js";
 import { fillLegend } from "./legend.js";
+import { join, leave, others } from "./linked.js";
 import { Looking } from "./looking.js";
 import { Overlay } from "./overlay.js";
 import { attachPointer } from "./pointer.js";
@@ -17,6 +19,7 @@ import { Selection } from "./selection.js";
 
 const GOING = 700; // ms from one map to the next
 const REST = 130; // ms without a move, after which the density is counted anew
+const TOLD = 700; // ms without a move, after which the server is told what is in view
 const MOST_GOING = 50_000; // items that move; more change at once
 
 const cameras = new Map(); // by name of the component: how it was left, for the way back
@@ -36,12 +39,15 @@ class ItemMap {
     this.selectedCount = this.shownCount = 0;
     this.densityFrom = 50_000;
     this.going = 0; // when the way to the next map began; 0: it is there
+    this.scrubbed = null; // share of the way, if somebody holds it by hand
+    this.echo = -1; // row that is looked at on a map linked to this one
     this.tool = "pan";
     this.elements = build(place, (button) => this.press(button));
     this.drawing = new Drawing(this.elements.points, (isThere) => this.#contextChanged(isThere));
     this.overlay = new Overlay(this.elements.overlay);
     this.looking = new Looking(this);
     this.selection = new Selection(this);
+    this.journey = new Journey(this, this.elements.journey);
     this.elements.root.itemMap = this; // for tests, and for the curious
     attachPointer(this, this.elements.overlay);
     attachKeys(this, this.elements.overlay);
@@ -81,6 +87,10 @@ class ItemMap {
     this.densityFrom = data.densityFrom;
     this.partners = data.partners;
     this.chosen = data.chosen;
+    join(this, data.link);
+    await this.journey.receive(data.steps, data.step);
+    if (turn !== this.turn) return;
+    this.#receiveView(data, isNewItems);
     fillLegend(this.elements, data.legend);
     this.elements.overlay.setAttribute("aria-label", `${data.label}. ${KEYS}`);
     this.elements.buttons.sound.hidden = !data.hasSound;
@@ -104,6 +114,7 @@ class ItemMap {
     const goes = !isNewItems && this.xy.length === xy.length && xy.length / 2 <= MOST_GOING && !isCalm;
     this.from = goes ? this.positionsNow() : xy;
     this.going = goes ? performance.now() : 0;
+    this.scrubbed = null;
     this.xy = xy;
     this.grid = new Grid(xy);
     this.camera.look(this.grid.box);
@@ -111,6 +122,49 @@ class ItemMap {
     if (isNewItems && left?.items === this.data.items) Object.assign(this.camera, left.view);
     else if (isNewItems) this.camera.fit();
     this.drawing.upload(this, "positions");
+  }
+
+  // What the address of the page says of the view counts once; then the hand that moves the map.
+  #receiveView({ view, focus }, isNewItems) {
+    const { camera } = this;
+    if (view && isNewItems && !this.hasView) {
+      Object.assign(camera, { x: view[0], y: view[1], scale: view[2] * camera.fitted });
+      this.lastView = view.join();
+    }
+    this.hasView = true;
+    if (!focus || focus.stamp === this.focused) return;
+    this.focused = focus.stamp;
+    const places = focus.rows.map((row) => [this.xy[2 * row], this.xy[2 * row + 1]]);
+    camera.frame(places.concat(focus.places));
+    this.moved();
+  }
+
+  // Hold the way from one map to another by hand: share 0 is the one, 1 the other.
+  hold(from, to, share) {
+    if (this.from !== from || this.xy !== to) {
+      this.looking.leave();
+      [this.from, this.xy] = [from, to];
+      this.drawing.upload(this, "positions");
+    }
+    this.going = 0;
+    this.scrubbed = share;
+    this.redraw();
+  }
+
+  // Let go of it on a map.
+  settle(xy, geometry) {
+    this.have.geometry = geometry;
+    this.from = this.xy = xy;
+    this.scrubbed = null;
+    this.grid = new Grid(xy);
+    this.camera.look(this.grid.box);
+    this.drawing.upload(this, "positions");
+    this.looking.fetchNear();
+    this.redraw();
+  }
+
+  get isHeld() {
+    return this.going !== 0 || this.scrubbed !== null;
   }
 
   #setArray(what, values) {
@@ -126,6 +180,7 @@ class ItemMap {
   }
 
   share() {
+    if (this.scrubbed !== null) return this.scrubbed;
     if (!this.going) return 1;
     const passed = Math.min((performance.now() - this.going) / GOING, 1);
     return passed * passed * (3 - 2 * passed);
@@ -147,16 +202,29 @@ class ItemMap {
     this.lastMove = performance.now();
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.redraw(), REST);
+    clearTimeout(this.tellTimer);
+    this.tellTimer = setTimeout(() => this.#tellView(), TOLD);
     this.looking.again();
     this.redraw();
   }
 
+  #tellView() {
+    if (this.isGone || !this.data) return;
+    const { camera } = this;
+    const zoom = camera.scale / camera.fitted;
+    const isWhole = camera.isFitted();
+    const view = isWhole ? null : [camera.x, camera.y, zoom].map((part) => Number(part.toPrecision(5)));
+    if (String(view) === (this.lastView ?? "null")) return;
+    this.lastView = String(view);
+    this.component.setStateValue("view", view);
+  }
+
   // --- choosing and selecting --------------------------------------------------------------------
 
-  clickAt(left, top, isShift) {
+  clickAt(left, top, isToggle) {
     this.looking.at(left, top);
     if (this.looking.row < 0) return;
-    if (isShift) this.toggleHovered();
+    if (isToggle) this.toggleHovered();
     else this.chooseHovered();
   }
 
@@ -173,14 +241,15 @@ class ItemMap {
     if (row >= 0) this.announce(this.selection.toggle(row));
   }
 
-  selectOutline(track) {
+  selectOutline(track, how) {
+    if (this.isHeld) return;
     const corners = track.map(([left, top]) => this.camera.toData(left, top));
-    this.selection.outline(corners, rowsInside(this.grid, corners, this.colours));
+    this.selection.outline(corners, rowsInside(this.grid, corners, this.colours), how);
   }
 
   selectView() {
     const { width, height } = this.camera;
-    this.selectOutline([[0, 0], [width, 0], [width, height], [0, height]]);
+    this.selectOutline([[0, 0], [width, 0], [width, height], [0, height]], "new");
   }
 
   // Light up rows; the selection calls it.
@@ -190,6 +259,11 @@ class ItemMap {
     this.selectedCount = rows.length;
     this.drawing.upload(this, "selected");
     this.redraw();
+  }
+
+  // Do what a linked map of the same items does.
+  others() {
+    return others(this);
   }
 
   escape() {
@@ -240,6 +314,7 @@ class ItemMap {
       selected: this.selectedCount, going: String(share < 1),
     });
     this.frames = (this.frames ?? 0) + 1;
+    if (this.scrubbed !== null) return;
     if (share < 1) this.redraw();
     else this.going = 0;
   }
@@ -256,6 +331,7 @@ class ItemMap {
     this.camera.resize(width, height);
     this.looking.leave();
     if (this.frame) cancelAnimationFrame(this.frame);
+    this.frame = null;
     this.#draw(); // at once: a canvas that was resized is empty
   }
 
@@ -264,6 +340,7 @@ class ItemMap {
     const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
     this.ink = read("--st-text-color", "#1D2730");
     this.paper = read("--st-background-color", "#FFFFFF");
+    this.font = read("--st-font", "sans-serif");
     this.accent = read("--st-primary-color", "#0072B2");
     this.paperRgb = rgbOf(this.paper);
     // A light rim lifts dark colours from a dark page; on a light page it parts those that touch.
@@ -310,6 +387,9 @@ class ItemMap {
 
   destroy() {
     this.isGone = true;
+    leave(this);
+    this.journey.stop();
+    clearTimeout(this.tellTimer);
     this.observer.disconnect();
     clearTimeout(this.restTimer);
     this.looking.leave();

@@ -22,6 +22,10 @@ export class Overlay {
     if (chosen >= 0) this.#partners(map.partners, at, chosen, ink, paper);
     if (chosen >= 0) this.#ring(at(chosen), START, 3, ink, paper);
     if (row >= 0 && row !== chosen) this.#ring(at(row), START, 2, ink, paper);
+    if (map.echo >= 0) this.#ring(at(map.echo), START + 3, 3, map.accent, paper);
+    for (const found of map.data.found) this.#ring(at(found), END, 2.5, map.accent, paper);
+    if (!map.isHeld) this.#names(map.data.names, map, ink, paper);
+    for (const guest of map.isHeld ? [] : map.data.guests) this.#guest(guest, map, paper);
     if (map.track.length > 1) this.#outline(map.track, map.accent);
   }
 
@@ -77,6 +81,51 @@ export class Overlay {
       pen.lineWidth = width + more;
       pen.stroke();
     }
+  }
+
+  // Names of groups at their middle; where two would overlap, that of the larger group stays.
+  #names(names, map, ink, paper) {
+    const { pen } = this;
+    const taken = [];
+    pen.font = `600 13px ${map.font}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    for (const { text, x, y } of names) {
+      const [left, top] = map.camera.toScreen(x, y);
+      const half = pen.measureText(text).width / 2 + 4;
+      const box = [left - half, top - 10, left + half, top + 10];
+      const isOver = ([l, t, r, b]) => box[0] < r && box[2] > l && box[1] < b && box[3] > t;
+      if (taken.some(isOver)) continue;
+      taken.push(box);
+      pen.lineWidth = 4;
+      pen.strokeStyle = paper;
+      pen.strokeText(text, left, top);
+      pen.fillStyle = ink;
+      pen.fillText(text, left, top);
+    }
+  }
+
+  // An item that was brought: a pin, with its name.
+  #guest({ text, x, y }, map, paper) {
+    const { pen } = this;
+    const [left, top] = map.camera.toScreen(x, y);
+    pen.beginPath();
+    for (let point = 0; point < 10; point++) {
+      const radius = point % 2 ? 5 : 12;
+      const angle = (point * Math.PI) / 5 - Math.PI / 2;
+      pen.lineTo(left + radius * Math.cos(angle), top + radius * Math.sin(angle));
+    }
+    pen.closePath();
+    pen.lineWidth = 4;
+    pen.strokeStyle = paper;
+    pen.stroke();
+    pen.fillStyle = map.accent;
+    pen.fill();
+    pen.font = `600 13px ${map.font}`;
+    pen.textAlign = "center";
+    pen.textBaseline = "bottom";
+    pen.strokeText(text, left, top - 15);
+    pen.fillText(text, left, top - 15);
   }
 
   #outline(track, colour) {

@@ -28,8 +28,9 @@ export function attachPointer(map, canvas) {
       map.setTrack([]);
       return;
     }
-    const tool = event.shiftKey && map.tool === "pan" ? "lasso" : map.tool;
-    start = { place: placeOf(event), tool, hasMoved: false, isShift: event.shiftKey };
+    const how = event.altKey ? "subtract" : event.shiftKey ? "add" : "new";
+    const tool = how !== "new" && map.tool === "pan" ? "lasso" : map.tool;
+    start = { place: placeOf(event), tool, hasMoved: false, how };
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -69,16 +70,16 @@ export function attachPointer(map, canvas) {
   function end(event) {
     const known = down.delete(event.pointerId);
     if (!known || !start) return;
-    const { tool, hasMoved, isShift } = start;
+    const { tool, hasMoved, how } = start;
     start = null;
     if (!hasMoved) {
-      if (event.type === "pointerup") map.clickAt(...placeOf(event), isShift);
+      if (event.type === "pointerup") map.clickAt(...placeOf(event), how !== "new");
       return;
     }
     if (tool === "pan") return;
     const track = thinned(map.track, FINEST, MOST_CORNERS);
     map.setTrack([]);
-    if (event.type === "pointerup" && track.length >= 3) map.selectOutline(track);
+    if (event.type === "pointerup" && track.length >= 3) map.selectOutline(track, how);
   }
 
   canvas.addEventListener("pointerup", end);

@@ -1,0 +1,248 @@
+"""Maps as the map page asks for them: by method and settings, in a space, of one layer or of many.
+
+`python -m app.mapping PLACE WISH` makes one in the background and keeps it in the store, where the
+page looks for it.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from app import workbench
+from app.spaces import measure_gaps, open_space, vectors_in
+from app.wishes import MapWish, SpaceWish
+from d2v_core.errors import D2VError, StoreError
+from d2v_core.store import Representation, Store
+from probes.aligned_maps import aligned_maps
+from probes.checks import unit_rows
+from probes.maps import Map, MapMaker, pca_map, tsne_map, umap_map
+from probes.mutual_knn import knn_graph
+from probes.result import Plain, Score
+from probes.trust import fidelity
+
+HUB_K = 10
+MAKERS: Mapping[str, MapMaker] = {"umap": umap_map, "pca": pca_map, "tsne": tsne_map}
+
+
+def key_of(wish: MapWish) -> str:
+    """Return under what a map is kept; plain maps have the key that other pages use too."""
+    if wish.is_plain:
+        return workbench.map_key(wish.name, wish.tap, wish.method)
+    own = wish._replace(tap="" if wish.over == "layers" else wish.tap, pairs=wish.spaced().pairs)
+    return f"map|3|{json.dumps(own)}|{importlib.metadata.version('umap-learn')}"
+
+
+def make(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
+    """Return a map, made unless it is kept.
+
+    Returns:
+        id, modality, x, y and trust of every item, ordered as the representation is, and for a map
+        over layers or checkpoints once a `step`; and how it was made.
+
+    Raises:
+        StoreError: if there is no such map.
+    """
+    key = key_of(wish)
+    found = store.kept(key)
+    if found is not None:
+        return found
+    if wish.is_plain:
+        return workbench.make_map(store, wish.name, tap=wish.tap, method=wish.method)
+    try:
+        points, about = _journey(store, wish) if wish.over else _single(store, wish)
+    except ValueError as error:
+        raise StoreError(f"no map of {wish.name} at {wish.tap}: {error}") from error
+    store.keep(key, points, about)
+    return points, about
+
+
+def _single(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
+    data = store.read(wish.name, taps=(wish.tap,))
+    space = open_space(data, wish.tap, wish.spaced())
+    draw = partial(MAKERS[wish.method], **_settings(wish))
+    made = draw(vectors_in(data, wish.tap, space))
+    return _points(data, made), _about(made)
+
+
+def _settings(wish: MapWish) -> dict[str, Any]:
+    """Return the settings by name, whole numbers as such."""
+    return {n: int(v) if n == "n_neighbors" else float(v) for n, v in wish.settings}
+
+
+def _points(data: Representation, made: Map) -> pd.DataFrame:
+    at = np.asarray(made.coordinates)
+    places = {"x": at[:, 0], "y": at[:, 1], "trust": made.item_trust}
+    return data.items[["id", "modality"]].assign(**places)
+
+
+def _about(made: Map) -> Plain:
+    about = made.to_json()
+    for name in ("coordinates", "item_trust"):
+        del about[name]
+    return about
+
+
+def _journey(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
+    """Lay out the same items at several layers or checkpoints, on maps that go on from another."""
+    stack, first = {}, None
+    for step, name, tap in stops(store, wish):
+        data = store.read(name, taps=(tap,))
+        if first is None:
+            first = data
+        elif not data.items[["id", "modality"]].equals(first.items[["id", "modality"]]):
+            raise StoreError(f"{name} was embedded on other items than the checkpoints before it")
+        stack[step] = vectors_in(data, tap, open_space(data, tap, wish.spaced()))
+    assert first is not None  # a run has layers
+    made = aligned_maps(
+        stack,
+        method="pca" if wish.method == "pca" else "umap",
+        start=list(stack)[-1],
+        **_settings(wish),
+    )
+    tables = [
+        _points(first, one).assign(step=name)
+        for name, one in zip(made.names, made.maps, strict=True)
+    ]
+    moves = [
+        {"before": s.before, "after": s.after, "median": s.median, "changed": s.changed}
+        for s in made.steps
+    ]
+    maps = {name: _about(one) for name, one in zip(made.names, made.maps, strict=True)}
+    return pd.concat(tables, ignore_index=True), {"maps": maps, "moves": moves}
+
+
+def stops(store: Store, wish: MapWish) -> list[tuple[str, str, str]]:
+    """Return step, representation and tap of every map on a journey, in order."""
+    if wish.over == "steps":
+        found = checkpoints_of(store, wish.name)
+        return [
+            (str(step), name, wish.tap)
+            for step, name in found
+            if wish.tap in store.recipe(name).taps
+        ]
+    return [(tap, wish.name, tap) for tap in store.recipe(wish.name).taps]
+
+
+def checkpoints_of(store: Store, name: str) -> list[tuple[int, str]]:
+    """Return step and representation of all checkpoints of a run that a store has, oldest first.
+
+    A representation is of a checkpoint if its encoder was named by the checkpoint's folder,
+    RUN/checkpoints/step_N. Of the same data, naturally.
+    """
+    recipes = store.recipes()
+    own = _step(recipes[name].encoder)
+    if own is None:
+        return []
+    data = recipes[name].data_fingerprint
+    steps = {n: _step(r.encoder) for n, r in recipes.items() if r.data_fingerprint == data}
+    return sorted((step[1], n) for n, step in steps.items() if step and step[0] == own[0])
+
+
+def _step(encoder: str) -> tuple[str, int] | None:
+    """Return run and step of a checkpoint folder's name."""
+    path = Path(encoder)
+    number = path.name.removeprefix("step_")
+    if path.parent.name != "checkpoints" or not number.isdigit():
+        return None
+    return str(path.parent.parent), int(number)
+
+
+def faithful_key(wish: MapWish) -> str:
+    """Return under what is kept how far a map can be believed."""
+    return f"faithful|1|{key_of(wish)}"
+
+
+def faithful(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
+    """Return continuity and hubness of every item, and the continuity of the map.
+
+    Returns:
+        `continuity` and `hub` of every item: how often it is among the HUB_K nearest of others.
+        And the score of the whole map, as JSON.
+    """
+    if wish.over:
+        raise StoreError("every map of a journey is judged by itself")
+    key = faithful_key(wish)
+    found = store.kept(key)
+    if found is not None:
+        return found
+    points, about = make(store, wish)
+    data = store.read(wish.name, taps=(wish.tap,))
+    x = vectors_in(data, wish.tap, open_space(data, wish.tap, wish.spaced()))
+    try:
+        unit = unit_rows(x)
+        k = int(about["settings"]["trust_k"])
+        is_euclidean = about["settings"]["metric"] == "euclidean"
+        seen = points[["x", "y"]].to_numpy()
+        judged = fidelity(x if is_euclidean else unit, seen, ks=(k,))
+        near = knn_graph(unit, min(HUB_K, len(x) - 1))
+    except ValueError as error:
+        raise StoreError(f"this map cannot be judged: {error}") from error
+    table = pd.DataFrame(
+        {
+            "continuity": judged.item_continuity[0],
+            "hub": np.bincount(near.ravel(), minlength=len(x)),
+        }
+    )
+    store.keep(key, table, {"continuity": judged.continuity[0].to_json()})
+    return table, {"continuity": judged.continuity[0].to_json()}
+
+
+def gaps(store: Store, name: str, tap: str, wish: SpaceWish) -> list[Plain]:
+    """Return the gaps between the senses, as they are and in a space; see `measure_gaps`."""
+
+    def compute() -> Plain:
+        data = store.read(name, taps=(tap,))
+        return {"gaps": measure_gaps(data, tap, open_space(data, tap, wish))}
+
+    return workbench.once(store, f"gaps|1|{name}|{tap}|{json.dumps(wish)}", compute)["gaps"]
+
+
+def rebuilt(points: pd.DataFrame, about: Plain) -> Map:
+    """Return a kept map as it was made."""
+    return Map(
+        coordinates=points[["x", "y"]].to_numpy(np.float64),
+        method=about["method"],
+        settings=about["settings"],
+        trustworthiness=Score(**about["trustworthiness"]),
+        item_trust=points["trust"].to_numpy(np.float64),
+    )
+
+
+def command(place: str, wish: MapWish) -> list[str]:
+    """Return the command that makes a map and keeps it in the store."""
+    return [sys.executable, "-m", "app.mapping", place, json.dumps(wish)]
+
+
+def read_wish(text: str) -> MapWish:
+    """Return a wish from the JSON of a command line."""
+    name, tap, method, space, pairs, settings, over = json.loads(text)
+    return MapWish(name, tap, method, space, pairs, tuple((n, v) for n, v in settings), over)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the map that the command line asks for; return 0, or 2 after saying what is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("place")
+    parser.add_argument("wish", type=read_wish)
+    given = parser.parse_args(arguments)
+    try:
+        store = Store(given.place)
+        make(store, given.wish)
+        if not given.wish.over:
+            faithful(store, given.wish)
+    except D2VError as error:
+        sys.stderr.write(f"d2v: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

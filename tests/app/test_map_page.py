@@ -1,0 +1,129 @@
+"""The map page: what every control changes, what is refused in words, what a link restores."""
+
+import json
+
+import pytest
+
+from app.routes import ASSETS
+from tests.app.test_views import words
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_umap", "served")]
+
+
+@pytest.fixture
+def served(monkeypatch):
+    monkeypatch.setattr(ASSETS, "served", True)
+
+
+@pytest.fixture
+def open_map(open_app, toy_store):
+    """Return a function that opens the map of the toys."""
+
+    def run(place=toy_store, **query):
+        return open_app(place, page="map", **{"method": "PCA", **query})
+
+    return run
+
+
+def scene(app, number=0):
+    """Return what a map is told."""
+    return json.loads(app.get("bidi_component")[number].proto.json)
+
+
+def test_the_gap_is_printed_and_changes_with_the_space(open_map):
+    app = open_map()
+    before, raw = scene(app), words(app)
+    app.segmented_control(key="space").set_value("centred").run()
+    centred = scene(app)
+
+    assert not app.exception
+    assert "Gap: pictures–sounds **" in raw
+    assert "(chance 0." in raw
+    assert " → **" not in raw
+    assert " → **" in words(app)
+    assert before["geometry"] != centred["geometry"]
+    assert before["near"] != centred["near"]  # neighbours are those of the space
+
+    app.segmented_control(key="space").set_value("aligned").run()
+    assert "Turned onto pictures by 18 train pairs: what lies together here shows" in words(app)
+    assert scene(app)["geometry"] not in (before["geometry"], centred["geometry"])
+
+    app.selectbox(key="pairs").select(8).run()
+    assert "Turned onto pictures by 8 train pairs" in words(app)
+
+
+def test_a_map_of_a_run_that_was_not_shown_to_share_a_space_is_called_none(open_map):
+    app = open_map(run="twin")
+
+    assert "No joint map: whether the run shares a space between its senses was not" in words(app)
+
+
+def test_without_pairs_the_map_stays_as_it_is_and_says_why(open_map, changed_store):
+    def apart(table):
+        parts = {"image_file_name": 0, "audio_file_name": 1, "text": 2}
+        for column, number in parts.items():
+            table.loc[[n % 3 != number for n in range(len(table))], column] = None
+        return table
+
+    place, _ = changed_store(apart)
+    app = open_map(place, space="Aligned")
+
+    assert not app.exception
+    assert "have 0 pairs to learn a turn from; it takes 8" in words(app)
+    assert "This is the map as it is." in words(app)
+    assert scene(app)["count"] == 24
+
+
+def test_one_sense_has_no_gap(open_map, changed_store):
+    place, _ = changed_store(lambda table: table.drop(columns=["image_file_name", "text"]))
+    app = open_map(place, space="Centred")
+
+    assert not app.exception
+    assert "has sounds only: there is no other sense to bring together" in words(app)
+    assert "Gap:" not in words(app)
+
+
+def test_settings_have_words_and_ask_for_another_map(open_map):
+    app = open_map(method="UMAP")
+    assert "How many neighbours hold an item" in words(app)
+    app.segmented_control(key="method").set_value("tsne").run()
+
+    assert not app.exception
+    assert "About how many neighbours hold an item. Try two" in words(app)
+    assert "t-SNE is being computed" in words(app)
+
+
+def test_a_way_through_the_layers_is_told_to_the_browser_and_the_layer_is_its_stop(open_map):
+    app = open_map(view_of_map="Through the layers")
+    last = scene(app)
+    app.sidebar.selectbox(key="layer").select_index(1).run()
+    first = scene(app)
+
+    assert not app.exception
+    assert last["steps"][0]["name"] == "input of block 1 (embed)"
+    assert last["steps"] == first["steps"]
+    assert (last["step"], first["step"]) == (len(last["steps"]) - 1, 1)
+    assert first["geometry"] == first["steps"][1]["geometry"]
+    assert "of the nearest neighbours become others, and half of the items move" in words(app)
+
+    app.sidebar.selectbox(key="layer").select_index(0).run()
+    assert "is the first stop." in words(app)
+    app.segmented_control(key="method").set_value("tsne").run()
+    assert "t-SNE cannot go on from map to map, so this way is shown by UMAP." in words(app)
+
+
+@pytest.mark.parametrize("colour", ["trust", "continuity", "hub"])
+def test_a_map_is_coloured_by_how_far_it_can_be_believed(open_map, colour):
+    app = open_map(colour=colour)
+
+    assert not app.exception
+    assert scene(app)["legend"]["title"] == colour
+    assert scene(app)["legend"]["scale"]["low"] < scene(app)["legend"]["scale"]["high"]
+    assert ", continuity **" in words(app)
+
+
+def test_names_of_groups_lie_on_the_map_if_wanted(open_map):
+    assert scene(open_map())["names"] == []
+    names = scene(open_map(names="true", colour="label"))["names"]
+
+    assert sorted(name["text"] for name in names) == ["duck", "owl", "robin"]
