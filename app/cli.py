@@ -166,6 +166,9 @@ def embed(
 ) -> None:
     """Embed a data folder, all layers in one pass; what is there already is not done again.
 
+    On many devices or hosts: torchrun --nproc-per-node 8 -m app.cli embed ..., to a store that all
+    of them see; a process that was killed is started again.
+
     Example: d2v embed runs/paired data/aviary --out stores/aviary
     """
     from app import workbench
@@ -179,7 +182,8 @@ def embed(
         return
     if skipped:
         show_table(f"Skipped {len(skipped)}", ["file", "reason"], skipped)
-    say(f"{done.name}: {done.added} items added, {done.already} were there")
+    share = "" if done.shard.of == 1 else f", as the first of {done.shard.of} processes"
+    say(f"{done.name}: {done.added} items added, {done.already} were there{share}")
 
 
 @app.command()

@@ -55,8 +55,9 @@ def say(text: str) -> None:
 
 
 def show_json(values: Any) -> None:  # noqa: ANN401  # whatever JSON holds
-    """Print one JSON document on standard output."""
-    print(json.dumps(values, ensure_ascii=False, indent=1))
+    """Print one JSON document on standard output, however many processes there are."""
+    if is_first_process():
+        print(json.dumps(values, ensure_ascii=False, indent=1))
 
 
 def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None:

@@ -47,15 +47,18 @@ def embed(
     ffn: bool = False,
     report: Report = quiet,
 ) -> "Embedded":
-    """Embed a data folder; see `open_encoder` and `d2v_core.embed.embed`."""
+    """Embed a data folder, or this process's share; see `open_encoder` and `d2v_core.embed`."""
     from d2v_core.data.folder import read_folder  # torch takes seconds to import
     from d2v_core.embed import embed as run_embed
     from d2v_core.encoders import open_encoder
+    from d2v_core.shards import Shard
 
+    shard = Shard.of_this_process()
     opened, folder = open_encoder(encoder, pooling=pooling, ffn=ffn), read_folder(data)
     into = Store(store, create=True)
-    done = run_embed(opened, folder, into, report=report)
-    into.keep(_encoder_key(done.name), pd.DataFrame({"encoder": [absolute(encoder)]}), {})
+    done = run_embed(opened, folder, into, report=report, shard=shard)
+    if shard.rank == 0:
+        into.keep(_encoder_key(done.name), pd.DataFrame({"encoder": [absolute(encoder)]}), {})
     return done
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from d2v_core.data.folder import DataFolder, Item, Problem
 from d2v_core.encoders.encoder import Encoder
 from d2v_core.errors import InputError, MediaError
+from d2v_core.shards import WHOLE, Shard
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
 CHUNK = 512  # items decoded together, then batched by length
@@ -26,14 +27,16 @@ class Embedded:
     Attributes:
         name: of the representation in the store.
         added: items embedded now.
-        already: items that were there before.
+        already: items of this shard that were there before.
         skipped: items that could not be decoded, with the reason.
+        shard: which of the items it was about.
     """
 
     name: str
     added: int
     already: int
     skipped: tuple[Problem, ...]
+    shard: Shard = WHOLE
 
 
 def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
@@ -58,16 +61,20 @@ def embed(
     store: Store,
     *,
     report: Callable[[int, int], None] = lambda _done, _of: None,
+    shard: Shard = WHOLE,
 ) -> Embedded:
     """Embed what is not in the store yet.
 
-    Items that cannot be decoded are left out and named in the result.
+    Items that cannot be decoded are left out and named in the result. Processes that have a shard
+    each write into one table; a shard that was broken off is embedded again, and only what is
+    missing of it.
 
     Args:
         encoder: what encodes.
         folder: what is encoded; modalities that the encoder does not have are left out.
         store: where it goes.
         report: called with items done and items in all.
+        shard: which of the items.
 
     Raises:
         InputError: if the folder has nothing that the encoder can encode.
@@ -79,10 +86,14 @@ def embed(
             f"{folder.root} has {', '.join(folder.modalities)}; "
             f"{encoder.name} encodes {', '.join(encoder.modalities)}"
         )
-    done = store.done(recipe)
-    rows = item_table(items, folder.root)
+    every = range(shard.rank, len(items), shard.of)
+    rows = item_table(items, folder.root).take(list(every))  # of all items: one schema for all
+    items = [items[n] for n in every]
+    done = store.done(recipe) & {(item.id, item.modality) for item in items}
     missing = [n for n, item in enumerate(items) if (item.id, item.modality) not in done]
-    skipped = list(folder.problems)
+    if shard.of > 1:
+        store.share(recipe, rows.schema, first=shard.rank == 0)
+    skipped = list(folder.problems) if shard.rank == 0 else []
     added = 0
     report(len(done), len(items))
     for start in range(0, len(missing), CHUNK):
@@ -98,7 +109,7 @@ def embed(
             store.append(recipe, rows.take(order), layers)
         added += len(order)
         report(len(done) + start + len(chunk), len(items))
-    return Embedded(recipe.name, added, len(done), tuple(skipped))
+    return Embedded(recipe.name, added, len(done), tuple(skipped), shard)
 
 
 def item_table(items: list[Item], root: Path) -> pa.Table:

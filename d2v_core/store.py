@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from jaxtyping import Float
 from d2v_core.errors import StoreError
 
 COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
+PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
+"""How long a process waits for another to make their table, and how often it looks."""
+
 _KEPT = "kept."  # tables of results, beside those of representations
 _NOT_HASHED = (
     "encoder",
@@ -260,6 +264,34 @@ class Store:
             self.database.open_table(recipe.name).add(items)
         else:
             self.database.create_table(recipe.name, items)
+
+    def share(self, recipe: Recipe, items: pa.Schema, *, first: bool) -> None:
+        """Make ready for many processes that append: one makes the table, the others wait for it.
+
+        Two that made it at once would overwrite what one of them had appended.
+
+        Args:
+            recipe: of the table.
+            items: what is known of an item.
+            first: whether this is the process that makes it.
+
+        Raises:
+            StoreError: if it was waited for in vain.
+        """
+        if first and recipe.name not in self._tables():
+            kind = pa.float16() if recipe.precision == "float16" else pa.float32()
+            for number, width in enumerate(recipe.widths):
+                items = items.append(pa.field(layer_column(number), pa.list_(kind, width)))
+            items = items.with_metadata({"recipe": json.dumps(recipe.to_json())})
+            self.database.create_table(recipe.name, schema=items)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while recipe.name not in self._tables():
+            if time.monotonic() > end:
+                raise StoreError(
+                    f"the first process has made no table {recipe.name} in {self.place} for "
+                    f"{PATIENCE_SECONDS:.0f} s; start it, with RANK=0"
+                )
+            time.sleep(POLL_SECONDS)
 
     def drop(self, name: str) -> None:
         """Remove a representation; results that were kept of it stay.

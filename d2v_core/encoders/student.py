@@ -14,6 +14,7 @@ from d2v_core.inputs import Inputs
 from d2v_core.learner import Learner
 from d2v_core.modality import Modality
 from d2v_core.model import Student
+from d2v_core.shards import device_of_this_process
 
 JOINT = "joint"
 
@@ -44,7 +45,7 @@ class StudentEncoder:
         self.hash = weights_hash
         self.role: Role = role
         self.pairs_seen = isinstance(model, Learner) and model.config.pairs.fraction > 0
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = device_of_this_process()
         self.model = model.eval().to(self.device)
         self.student = model.student if isinstance(model, Learner) else model
         self.contrastive = model.contrastive if isinstance(model, Learner) else None
