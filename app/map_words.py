@@ -46,14 +46,11 @@ VIEWS = {
     "steps": "Through training",
     "two": "Side by side",
 }
-COLOURS = {
-    "trust": "Trust",
-    "continuity": "Continuity",
-    "hub": "Hubs",
-    "changed": "Change",
-}
-"""Columns that are made here, and not of the data."""
-
+LIFT_WORDS = (
+    "Lift: how many times as frequent as in all items, with a 95 % interval. Shown is what is over "
+    "1 after correction for all {compared} values compared (Benjamini and Hochberg); items of one "
+    "row count once. If you drew the outline around a colour, that column is no finding."
+)
 ABOUT_COLOURS = {
     "trust": "1: the items beside it on the map are beside it in the model too.",
     "continuity": "1: its neighbours in the model are still beside it on the map.",

@@ -49,10 +49,11 @@ def unpack_rows(text: str, items: str, count: int) -> np.ndarray:
     wanted = (count + 7) // 8
     try:
         raw = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
-        content = zlib.decompressobj().decompress(raw, wanted + 1)  # never more than is wanted
+        stream = zlib.decompressobj()
+        content = stream.decompress(raw, wanted + 1)  # never more than is wanted
     except (ValueError, binascii.Error, zlib.error) as error:
         raise InputError("the link's selection cannot be read; it was cut off") from error
-    if len(content) != wanted:
+    if len(content) != wanted or not stream.eof:
         raise InputError("the link's selection cannot be read; it was cut off")
     marks = np.unpackbits(np.frombuffer(content, dtype=np.uint8))
     return np.flatnonzero(marks[:count])

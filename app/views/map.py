@@ -14,12 +14,13 @@ from app.scatter.naming import group_names
 from app.views.item_panel import draw_item, draw_surroundings
 from app.views.map_choice import choose_view, choose_wish
 from app.views.map_filter import ask_drawing, ask_shown
+from app.views.map_find import ask_find
 from app.views.map_item import choose_row, chosen_row, draw_table
 from app.views.map_picture import Picture, draw_picture
 from app.views.map_space import draw_space, settle_space
 from app.views.map_trust import draw_move, draw_trust
 from app.views.map_wait import read_map
-from app.views.selected import draw_selected
+from app.views.selected import draw_selected, selected_rows
 from app.wishes import MapWish
 from app.words import tap_words
 from d2v_core.errors import D2VError
@@ -105,6 +106,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
             colour = ask_colour(items, wish)
             shown = ask_shown(items)
             lines, names = ask_drawing()
+            found, focus = ask_find(chosen, items)
         table = table_of(chosen, wish, points, colour)
         own = (items["id"] == items["id"].iloc[row]).to_numpy()
         partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
@@ -124,6 +126,8 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
             ),
             stop=at,
             names=group_names(table, frame, colour, shown) if names else (),
+            found=found,
+            focus=focus,
         )
         draw_picture(
             chosen,
@@ -133,14 +137,16 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
         )
         if wish.over:
             draw_move(about, laid.stops[at], stop_words(wish, laid.stops[at]))
-        chosen_rows = draw_selected(chosen, table, shown)
+        rows, hidden = selected_rows(chosen, table, shown)
         judged = about["maps"][laid.stops[at]] if wish.over else about
         draw_trust(chosen, wish, judged, laid)
     with right:
         draw_item(chosen, items.iloc[row])
+    if rows is not None:
+        draw_selected(chosen, wish, table, rows, hidden)
     surroundings = cached_map.around(chosen.place, chosen.name, chosen.tap, wish.spaced(), row, 4)
     draw_surroundings(chosen, items, row, surroundings)
-    draw_table(items, table[shown] if chosen_rows is None else table.iloc[chosen_rows])
+    draw_table(items, table[shown] if rows is None else table.iloc[rows])
 
 
 def page(chosen: state.Chosen) -> None:

@@ -25,6 +25,12 @@ def open_map(open_app, toy_store):
     return run
 
 
+def first(app, name):
+    """Return what the address has of a name."""
+    value = app.query_params[name]
+    return value[0] if isinstance(value, list) else value
+
+
 def scene(app, number=0):
     """Return what a map is told."""
     return json.loads(app.get("bidi_component")[number].proto.json)
@@ -127,3 +133,61 @@ def test_names_of_groups_lie_on_the_map_if_wanted(open_map):
     names = scene(open_map(names="true", colour="label"))["names"]
 
     assert sorted(name["text"] for name in names) == ["duck", "owl", "robin"]
+
+
+def test_words_are_found_ringed_selected_and_in_the_address(open_map):
+    app = open_map(find="owl sits")
+    assert not app.exception
+    assert "8 found" in words(app)
+    ringed = scene(app)
+    assert len(ringed["found"]) == len(ringed["focus"]["rows"]) == 8
+    assert ringed["selected"]["count"] == 0
+
+    app.button(key="found_all").click().run()
+    assert not app.exception
+    assert scene(app)["selected"]["count"] == 8
+    assert "**8 selected**: 8 sentences · owl 8" in words(app)
+    assert scene(app, 1)["rows"] == ringed["found"]  # the tiles
+    assert first(app, "sel").count(".") == 1
+
+    app.button(key=f"found_{ringed['found'][0]}").click().run()
+    assert first(app, "item").endswith(":text")
+
+
+def test_what_is_not_found_is_said(open_map):
+    app = open_map(find="nightingale")
+
+    assert "Nothing has all these words in its id, label or sentence." in words(app)
+    assert scene(app)["found"] == []
+
+
+def test_a_selection_says_what_is_typical_of_it_and_is_saved(open_map):
+    app = open_map(find="owl sits")
+    app.button(key="found_all").click().run()
+    app.segmented_control(key="selection_part").set_value("lift").run()
+    assert not app.exception
+    (table,) = [t.value for t in app.dataframe if "lift" in t.value]
+    assert table["value"].tolist()[:2] == ["owl", "sentences"]
+    assert "correction for all" in words(app)
+
+    app.segmented_control(key="selection_part").set_value("save").run()
+    assert not app.exception
+    assert [b.label for b in app.get("download_button")] == [
+        "Ids",
+        "CSV",
+        "Parquet",
+        "Zip with media",
+    ]
+
+
+def test_a_file_of_ids_selects_what_it_names(open_map):
+    app = open_map()
+    app.file_uploader(key="find_file").upload(
+        "ids.tsv", b"id\tmodality\n07\taudio\nx\ttext\n"
+    ).run()
+    assert not app.exception
+    assert "1 selected; 1 of the file are not here." in words(app)
+
+    app = open_map()
+    app.file_uploader(key="find_file").upload("ids.tsv", b"name\nowl\n").run()
+    assert "no column id; the columns are name" in words(app)
