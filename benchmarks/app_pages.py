@@ -1,0 +1,169 @@
+"""How fast the app is in a browser: first picture, layer switch, selection, twenty visitors.
+
+    python benchmarks/app_pages.py                       # 2,000, 20,000 and 100,000 items
+    python benchmarks/app_pages.py --items 2000 --visitors 5
+
+The server, the pages and the store are the real ones; the items of the map are drawn from twelve
+clouds and imported, with two layers. The start page is that of the sample. Everything has been
+opened once before the clock starts, as on a machine where somebody has looked before. Chromium
+draws with its software renderer. Figures are medians, with the least and the largest.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from visit import BROWSER, SOFTWARE, WAIT_MS, Visit, serving, spread
+
+from app.importing import import_vectors
+
+APP = Path(__file__).resolve().parent.parent / "app" / "main.py"
+CLOUDS, DIM = 12, 32
+LAYERS = ("block_01.resid", "block_02.resid")
+SIZE = {"width": 1400, "height": 900}
+
+
+def made(folder: Path, items: int) -> Path:
+    """Import items of two modalities and two layers; return the store."""
+    rng = np.random.default_rng(0)
+    kinds = np.arange(items) // 2 % CLOUDS
+    centres = rng.normal(size=(CLOUDS, DIM))
+    layers = {tap: centres[kinds] + rng.normal(size=(items, DIM)) for tap in LAYERS}
+    meta = pd.DataFrame(
+        {
+            "id": [f"item-{n:06d}" for n in range(items)],
+            "modality": np.where(np.arange(items) % 2, "text", "image"),
+            "pair": [f"pair-{n // 2:06d}" for n in range(items)],
+            "label": [f"kind {kind}" for kind in kinds],
+            "text": [f"item number {n}" if n % 2 else None for n in range(items)],
+        }
+    )
+    meta.to_csv(folder / "meta.csv", index=False)
+    np.savez(folder / "v.npz", **{tap: x.astype(np.float32) for tap, x in layers.items()})
+    import_vectors(folder / "v.npz", folder / "meta.csv", folder / "store", name="made")
+    return folder / "store"
+
+
+def wait_for_map(tab: Any) -> None:  # noqa: ANN401
+    """Wait until the map is drawn and nothing moves."""
+    tab.wait_for_selector(".map[data-drawn][data-going=false]", timeout=WAIT_MS)
+
+
+def switch_layer(visit: Visit, number: int) -> float:
+    """Choose a layer in the sidebar; return the seconds until its places are there."""
+    box = visit.tab.locator('[data-testid="stSelectbox"]').filter(has_text="Layer")
+    box.locator("input").click()
+    option = visit.tab.get_by_role("option", name=f"block {number} ")
+    option.wait_for(timeout=WAIT_MS)
+    done = "root.dataset.geometry !== before.geometry"
+    seconds = visit.seconds_until(option.click, done)
+    visit.tab.wait_for_timeout(2000)  # the points are still under way
+    return seconds
+
+
+def measure_map(browser: Any, items: int, repeat: int) -> dict[str, Any]:  # noqa: ANN401
+    """Return first picture, layer switch and echo of a selection on the map page."""
+    found: dict[str, Any] = {"items": items}
+    with tempfile.TemporaryDirectory() as place:
+        store = made(Path(place), items)
+        with serving(APP, "--store", str(store)) as (address, _):
+            for layer in LAYERS:  # everything once
+                tab = browser.new_page(viewport=SIZE)
+                tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}")
+                wait_for_map(tab)
+                tab.close()
+            tab = browser.new_page(viewport=SIZE)
+            start = time.perf_counter()
+            tab.goto(f"{address}/map?store={store}&method=PCA&layer={LAYERS[1]}")
+            tab.wait_for_selector(".map[data-drawn]", timeout=WAIT_MS)
+            found["first_picture_s"] = time.perf_counter() - start
+            wait_for_map(tab)
+            tab.wait_for_timeout(3000)
+            visit = Visit(tab)
+            switches = [switch_layer(visit, 1 + turn % 2) for turn in range(2 * repeat)]
+            found["layer_switch_s"] = spread(switches)
+            echoes = []
+            for _ in range(repeat):
+                echoes.append(visit.select())
+                tab.wait_for_timeout(2000)
+            found["selection_echo_s"] = spread(echoes)
+            tab.close()
+    return found
+
+
+def measure_start(browser: Any, repeat: int) -> dict[str, Any]:  # noqa: ANN401
+    """Return the seconds to the first picture of the start page."""
+    seconds = []
+    with serving(APP) as (address, _):
+        for _ in range(repeat + 1):
+            context = browser.new_context(viewport=SIZE)  # nothing is kept of the last visit
+            tab = context.new_page()
+            start = time.perf_counter()
+            tab.goto(address)
+            tab.wait_for_selector(".js-plotly-plot .main-svg", timeout=WAIT_MS)
+            seconds.append(time.perf_counter() - start)
+            context.close()
+    return {"start_cold_s": seconds[0], "start_s": spread(seconds[1:])}
+
+
+def measure_visitors(browser: Any, visitors: int) -> dict[str, Any]:  # noqa: ANN401
+    """Return the server's memory with one and with many visitors; each sees their own item."""
+    with tempfile.TemporaryDirectory() as place:
+        store = made(Path(place), 2000)
+        with serving(APP, "--store", str(store)) as (address, pid):
+            contexts, memory = [], []
+            for visitor in range(visitors):
+                context = browser.new_context(viewport=SIZE)
+                tab = context.new_page()
+                own = f"item-{visitor:06d}:{'text' if visitor % 2 else 'image'}"
+                layer = LAYERS[visitor % 2]
+                tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}&item={own}")
+                wait_for_map(tab)
+                contexts.append((tab, own.partition(":")[0]))
+                memory.append(resident_mib(pid))
+            strangers = [own for tab, own in contexts if not tab.get_by_text(own).count()]
+    return {
+        "visitors": visitors,
+        "memory_of_one_mib": memory[0],
+        "memory_of_all_mib": memory[-1],
+        "who_see_another_item": strangers,
+    }
+
+
+def resident_mib(pid: int) -> float:
+    """Return the memory that a process holds."""
+    line = next(
+        line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line
+    )
+    return int(line.split()[1]) / 1024
+
+
+def main() -> None:
+    """Print a line of JSON for every part."""
+    from playwright.sync_api import sync_playwright
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--items", type=int, nargs="*", default=[2000, 20_000, 100_000])
+    parser.add_argument("--visitors", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=3)
+    given = parser.parse_args()
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(
+            executable_path=shutil.which("chromium"), args=BROWSER + SOFTWARE
+        )
+        print(json.dumps(measure_start(browser, given.repeat)), flush=True)
+        for items in given.items:
+            print(json.dumps(measure_map(browser, items, given.repeat)), flush=True)
+        if given.visitors:
+            print(json.dumps(measure_visitors(browser, given.visitors)), flush=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
