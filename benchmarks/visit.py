@@ -67,8 +67,9 @@ class Visit:
         self.ask(
             "root.dataset.before = JSON.stringify({...root.dataset});"
             "const before = {...root.dataset}; let start = null;"
-            "for (const kind of ['pointerdown', 'pointerup', 'click']) document.addEventListener(kind,"
-            " () => { start ??= performance.now(); }, {capture: true, once: true});"
+            "for (const kind of ['pointerdown', 'pointerup', 'click'])"
+            " document.addEventListener(kind, () => { start ??= performance.now(); },"
+            " {capture: true, once: true});"
             f"const look = () => (start !== null && ({is_done}))"
             " ? (root.dataset.took = performance.now() - start) : requestAnimationFrame(look);"
             "delete root.dataset.took; look();"
