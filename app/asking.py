@@ -89,14 +89,9 @@ def ask(
     if k < 1:
         raise InputError(f"-k {k}: at least 1 item is wanted")
     recipe = store.recipe(name)
-    _check_can_be_asked(name, recipe)
-    opened = open_again(store, name, encoder)
-    if query.modality not in opened.modalities:
-        able = ", ".join(opened.modalities)
-        raise StoreError(f"{recipe.encoder} encodes {able}, but the query is {query.modality}")
+    vectors = vectors_of(store, name, query, encoder)
     if tap is not None and tap not in recipe.taps:
         raise StoreError(f"{name} has no tap {tap}; it has {', '.join(recipe.taps)}")
-    vectors = _encode(opened, query)
     pairs, problem = _alignment(store, name)
     present = {modality for _, modality in store.done(recipe)}
     taps = {m: tap or _measured_at(pairs, query.modality, m, recipe) for m in MODALITIES}
@@ -121,6 +116,23 @@ def ask(
         "query": {"modality": query.modality, "source": source},
         "modalities": found,
     }
+
+
+def vectors_of(
+    store: Store, name: str, query: Query, encoder: str | None = None
+) -> dict[str, np.ndarray]:
+    """Return a query's vector (1, width) at every tap, by the encoder of a representation.
+
+    Raises:
+        StoreError: if the representation cannot be asked, or not with that.
+    """
+    recipe = store.recipe(name)
+    _check_can_be_asked(name, recipe)
+    opened = open_again(store, name, encoder)
+    if query.modality not in opened.modalities:
+        able = ", ".join(opened.modalities)
+        raise StoreError(f"{recipe.encoder} encodes {able}, but the query is {query.modality}")
+    return _encode(opened, query)
 
 
 def open_again(store: Store, name: str, encoder: str | None) -> "Encoder":

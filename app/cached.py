@@ -85,6 +85,13 @@ def choices(place: str) -> "list[Choice]":
     return workbench.choices(store(place))
 
 
+def called(place: str) -> dict[str, str]:
+    """Return what the representations of a store are called by people."""
+    from app import showing
+
+    return showing.called_by({choice.name: choice.recipe for choice in choices(place)})
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def representation(place: str, name: str, tap: str) -> "Representation":
     """Read one layer of a representation."""

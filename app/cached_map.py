@@ -10,10 +10,14 @@ from app.background import Job
 from app.wishes import MapWish, SpaceWish
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from app.guests import Guest
     from app.neighbourhood import Around
     from app.scatter.layout import Placed
+    from d2v_core.modality import Modality
     from d2v_core.store import Representation
     from probes.result import Plain
 
@@ -68,6 +72,13 @@ class Laid(NamedTuple):
 
     placed: "Placed"
     """How the map of the last stop was laid on the reference; all others go with it."""
+
+    @property
+    def hash(self) -> str:
+        """Of all coordinates: another map, another hash."""
+        import hashlib
+
+        return hashlib.sha256(b"".join(f.tobytes() for f in self.frames)).hexdigest()[:8]
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
@@ -124,6 +135,25 @@ def faithful(place: str, wish: MapWish, count: int) -> "tuple[pd.DataFrame, Plai
     if count > QUICK_ITEMS and store.kept(mapping.faithful_key(wish)) is None:
         raise NotDrawn(wish)
     return mapping.faithful(store, wish)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def guest(place: str, wish: MapWish, tap: str, asked: "tuple[Modality, str | Path]") -> "Guest":
+    """Return where something new belongs on a map; raise StoreError if it has no place."""
+    from app.asking import Query
+    from app.guests import place_guest
+
+    return place_guest(cached.store(place), wish, tap, Query(*asked))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def compared(
+    place: str, left: tuple[str, str], right: tuple[str, str], wish: SpaceWish
+) -> "tuple[pd.DataFrame, Plain]":
+    """Return how two layers differ; see `app.comparing.compare`."""
+    from app.comparing import compare
+
+    return compare(cached.store(place), left, right, space=wish)
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)

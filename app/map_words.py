@@ -1,10 +1,15 @@
 """The words of the map page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.tables import number
-from app.words import PLURAL
+from app.words import PLURAL, SINGULAR
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from app.guests import Guest
 
 MAPS = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 ABOUT_MAPS = {
@@ -125,6 +130,51 @@ def _chance(gap: Mapping[str, Any], side: str) -> str:
 def _value(gap: Mapping[str, Any], side: str) -> str:
     found = gap.get(side, {})
     return number(found["modality_gap"]["value"], 2) if "modality_gap" in found else "–"
+
+
+def guest_words(guest: "Guest", items: "pd.DataFrame", stamp: str) -> str:
+    """Say where something new has landed, and what to think of it, as Markdown."""
+    near = items.iloc[list(guest.nearest[:3])]
+    beside = ", ".join(
+        f"{SINGULAR[m].split()[-1]} of {label}"
+        if isinstance(label, str)
+        else SINGULAR[m].split()[-1]
+        for m, label in zip(near["modality"], near["label"], strict=True)
+    )
+    how = (
+        "on the map's own axes"
+        if guest.how == "projection"
+        else "between its 5 nearest items, which lie "
+        f"{guest.doubt:.2f} spreads of the map apart from it"
+    )
+    return (
+        f":material/star: It lies {how}. Nearest in the model: {beside} (cosine "
+        f"{guest.cosine:.2f}). No point has moved: map `{stamp}`."
+    )
+
+
+def change_words(about: Mapping[str, Any]) -> str:
+    """Return how many neighbours differ between two layers, as Markdown."""
+    return (
+        f"Of an item's {about['k']} nearest neighbours **{about['changed']:.0%}** are others on "
+        f"the other side; {about['chance']:.0%} would be by chance."
+    )
+
+
+def cka_rows(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return CKA by sense as rows for the eye."""
+    rows = []
+    for modality, score in found.items():
+        row = {"items": PLURAL[modality]}
+        if score.get("value") is None:
+            rows.append(row | {"CKA": "–", "note": str(score["reason"])})
+            continue
+        cells = {"chance": number(score["chance"]), "p": f"{score['p']:.2g}", "n": str(score["n"])}
+        interval = (
+            "–" if score["low"] is None else f"{number(score['low'])} to {number(score['high'])}"
+        )
+        rows.append(row | {"CKA": number(score["value"]), "95 % interval": interval} | cells)
+    return rows
 
 
 def score_words(name: str, score: Mapping[str, Any]) -> str:

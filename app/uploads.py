@@ -9,6 +9,9 @@ from d2v_core.modality import Modality
 
 KEPT = ROOT / ".cache" / "asked"
 MOST_BYTES = 50_000_000
+PICTURES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm"]
+SOUNDS = ["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au"]
+"""Suffixes that a page offers to take."""
 
 
 def keep(modality: Modality, content: bytes) -> Path:

@@ -59,8 +59,8 @@ class Focus:
 
     Attributes:
         stamp: names it; a map goes there when the stamp is a new one.
-        rows: items that have to be in view.
-        places: further places, x and y.
+        rows: items to zoom to.
+        places: places, x and y, that only have to be in view.
     """
 
     stamp: str

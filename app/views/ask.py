@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
+from app.uploads import PICTURES, SOUNDS
 from app.views.item_panel import SOUNDS_AT_ONCE, draw_neighbour
 from app.words import PLURAL, SINGULAR, tap_words
 from d2v_core.errors import D2VError, MediaError
@@ -18,8 +19,6 @@ WAYS: dict[str, tuple[Modality, str]] = {
     "A picture": ("image", ":material/image:"),
     "A sound": ("audio", ":material/graphic_eq:"),
 }
-PICTURES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm"]
-SOUNDS = ["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au"]
 SHOWN = 6
 EXAMPLES = 4
 SPACES = {

@@ -7,15 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_map, state
-from app.map_chart import Marked, colour_columns
-from app.map_words import ABOUT_COLOURS
-from app.scatter.component import Stop
+from app.map_chart import Marked
+from app.scatter.component import Focus, Place, Stop
 from app.scatter.naming import group_names
 from app.views.item_panel import draw_item, draw_surroundings
 from app.views.map_choice import choose_view, choose_wish
-from app.views.map_filter import ask_drawing, ask_shown
+from app.views.map_compare import page_two
+from app.views.map_filter import ask_colour, ask_drawing, ask_shown
 from app.views.map_find import ask_find
+from app.views.map_guest import ask_guest, place_guest
 from app.views.map_item import choose_row, chosen_row, draw_table
+from app.views.map_link import offer_link
 from app.views.map_picture import Picture, draw_picture
 from app.views.map_space import draw_space, settle_space
 from app.views.map_trust import draw_move, draw_trust
@@ -29,16 +31,6 @@ if TYPE_CHECKING:
     from probes.result import Plain
 
 AGAIN = "draw_map_again"
-
-
-def ask_colour(items: pd.DataFrame, wish: MapWish) -> str:
-    """Ask what the items are coloured by."""
-    own = ["trust"] if wish.over else ["trust", "continuity", "hub"]
-    columns = [name for name in colour_columns(items) if name != "trust"] + own
-    return st.selectbox(
-        "Colour", columns, key="colour", bind="query-params", width=180, persist_state="session",
-        help="; ".join(f"**{name}**: {ABOUT_COLOURS[name]}" for name in own),
-    )  # fmt: skip
 
 
 def table_of(
@@ -89,6 +81,14 @@ def stop_words(wish: MapWish, stop: str) -> str:
     return tap_words(stop) if wish.over == "layers" else f"step {stop}"
 
 
+def _focus(guests: tuple[Place, ...]) -> Focus | None:
+    """Bring into the middle what was brought."""
+    if not guests:
+        return None
+    places = tuple((guest.x, guest.y) for guest in guests)
+    return Focus(f"guest {places}", (), places)
+
+
 @st.fragment
 def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "Plain") -> None:
     """Draw map and item; a click redraws only this."""
@@ -100,13 +100,17 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
     at = stop_of(chosen, wish, laid)
     if wish.over:
         points = points[points["step"] == laid.stops[at]]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        made = ("trust",) if wish.over else ("trust", "continuity", "hub")
+        colour = ask_colour(items, made)
+        shown = ask_shown(items)
+        lines, names = ask_drawing()
+        found, focus = ask_find(chosen, items)
+        asked = ask_guest()
+        offer_link()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            colour = ask_colour(items, wish)
-            shown = ask_shown(items)
-            lines, names = ask_drawing()
-            found, focus = ask_find(chosen, items)
+        guests, said = place_guest(chosen, wish, laid, asked)
         table = table_of(chosen, wish, points, colour)
         own = (items["id"] == items["id"].iloc[row]).to_numpy()
         partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
@@ -127,7 +131,8 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
             stop=at,
             names=group_names(table, frame, colour, shown) if names else (),
             found=found,
-            focus=focus,
+            focus=focus or _focus(guests),
+            guests=guests,
         )
         draw_picture(
             chosen,
@@ -137,6 +142,8 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
         )
         if wish.over:
             draw_move(about, laid.stops[at], stop_words(wish, laid.stops[at]))
+        if said:
+            st.markdown(said)
         rows, hidden = selected_rows(chosen, table, shown)
         judged = about["maps"][laid.stops[at]] if wish.over else about
         draw_trust(chosen, wish, judged, laid)
@@ -157,6 +164,9 @@ def page(chosen: state.Chosen) -> None:
     try:
         wish = settle_space(chosen, choose_wish(chosen, view))
         draw_space(chosen, wish)
+        if view == "two":
+            page_two(chosen, wish)
+            return
         explore(chosen, *read_map(chosen, wish))
     except D2VError as error:
         st.warning(str(error))

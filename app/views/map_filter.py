@@ -1,11 +1,33 @@
 """Which items are seen on the map, and how they are drawn."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
+from app.map_chart import colour_columns
+from app.map_words import ABOUT_COLOURS
 from app.selecting import passes
 from app.words import PLURAL
+
+
+def ask_colour(items: pd.DataFrame, made: Sequence[str], *, first: str = "") -> str:
+    """Ask what the items are coloured by.
+
+    Args:
+        items: all items.
+        made: columns that are made for the map.
+        first: of the columns made, that which is meant if nobody has asked for another.
+    """
+    columns = [name for name in colour_columns(items) if name not in made] + list(made)
+    if st.session_state.get("colour") not in (None, *columns):  # of another kind of map
+        del st.session_state["colour"]
+    return st.selectbox(
+        "Colour", columns, index=columns.index(first) if first else 0, key="colour",
+        bind="query-params", width=180, persist_state="session",
+        help="; ".join(f"**{name}**: {ABOUT_COLOURS[name]}" for name in made),
+    )  # fmt: skip
 
 
 def ask_shown(items: pd.DataFrame) -> np.ndarray:

@@ -55,7 +55,8 @@ def draw_found(chosen: state.Chosen, items: pd.DataFrame, rows: np.ndarray) -> N
             on_click=choose_row, args=(items, int(row)), help=_plain(str(item["id"])),
         )  # fmt: skip
     st.button(
-        f"Select all {len(rows)}", key="found_all", icon=":material/select_all:",
+        "Select it" if len(rows) == 1 else f"Select all {len(rows)}",
+        key="found_all", icon=":material/select_all:",
         on_click=select_rows, args=(chosen, rows, f"find {len(rows)} {hash(rows.tobytes())}"),
     )  # fmt: skip
 

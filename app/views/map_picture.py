@@ -69,6 +69,9 @@ class Picture:
     link: str | None = None
     """Name that linked maps share."""
 
+    layer: tuple[str, str] | None = None
+    """Representation and tap, if they are others than the chosen."""
+
 
 def draw_picture(
     chosen: state.Chosen,
@@ -90,7 +93,8 @@ def draw_picture(
     if st.session_state.get("no_webgl") or not ASSETS.served:
         draw_plain(picture, choose, key=f"{key}_chart")
         return
-    where, count = (chosen.place, chosen.name, chosen.tap), len(picture.points)
+    where = (chosen.place, *(picture.layer or (chosen.name, chosen.tap)))
+    count = len(picture.points)
     items = cached.identity(*where, count)
     media, near = put_up(*where, picture.space)
     colours, legend = paint(picture.points, picture.colour, picture.shown)

@@ -191,3 +191,97 @@ def test_a_file_of_ids_selects_what_it_names(open_map):
     app = open_map()
     app.file_uploader(key="find_file").upload("ids.tsv", b"name\nowl\n").run()
     assert "no column id; the columns are name" in words(app)
+
+
+STATE = {
+    "view_of_map": "Side by side",
+    "method": "PCA",
+    "space": "Aligned",
+    "pairs": "8",
+    "colour": "size",
+    "lines": "false",
+    "names": "true",
+    "find": "owl",
+    "item": "07:audio",
+    "at": "0.1,-0.2,2",
+    "show_splits": "train",
+    "other_layer": "block 1 (block_01.resid)",
+}
+
+
+def test_an_address_restores_everything_and_the_page_writes_the_same_address(open_map):
+    app = open_map(**STATE)
+    told = scene(app)
+
+    assert not app.exception
+    assert app.segmented_control(key="space").value == "aligned"
+    assert app.selectbox(key="pairs").value == 8
+    assert app.selectbox(key="other_layer").value == "block_01.resid"
+    assert (told["legend"]["title"], told["near"]) == ("size", None)
+    assert told["view"] == [0.1, -0.2, 2.0]
+    assert len(told["names"]) > 1
+    assert len(told["found"]) == 24
+    assert sum(kind["count"] for kind in told["legend"]["kinds"]) == 54  # of the train split
+    assert "A sound: owl" in words(app)
+    assert {name: first(app, name) for name in STATE} == STATE
+
+
+def test_what_was_chosen_by_hand_is_what_an_address_shows(open_map):
+    app = open_map()
+    app.selectbox(key="colour").select("size").run()
+    app.segmented_control(key="space").set_value("centred").run()
+    app.sidebar.selectbox(key="layer").select_index(1).run()
+    app.multiselect(key="show_labels").select("owl").run()
+    app.text_input(key="find").input("owl").run()
+    app.button(key="found_all").click().run()
+    app.toggle(key="names").set_value(True).run()
+    other = open_map(
+        colour="size", space="Centred", layer="block 1 (block_01.resid)", show_labels="owl",
+        find="owl", names="true", sel=first(app, "sel"),
+    )  # fmt: skip
+    mine, its = scene(app), scene(other)
+    for told in (mine, its):
+        told["selected"].pop("stamp")
+        told["focus"].pop("stamp")
+
+    assert not other.exception
+    assert its == mine
+    assert its["selected"]["count"] == 24
+
+
+def test_a_link_of_other_items_or_cut_off_selects_nothing_and_says_so(open_map):
+    app = open_map(sel="00000000.eNpjYGBgAAAABAAB")
+
+    assert not app.exception
+    assert scene(app)["selected"]["count"] == 0
+    assert "This could not be selected: the link's selection is of other items" in words(app)
+
+
+def test_side_by_side_the_same_layer_twice_has_changed_nothing(open_map):
+    app = open_map(view_of_map="Side by side", other_layer="shared space (joint)")
+    left, right = scene(app), scene(app, 1)
+
+    assert not app.exception
+    assert "**0%** are others on the other side; 86% would be by chance." in words(app)
+    assert left["geometry"] == right["geometry"]
+    assert left["items"] == right["items"]
+    assert left["link"] == right["link"]
+    assert left["legend"]["scale"]["low"] == left["legend"]["scale"]["high"] == 0
+    (table,) = [t.value for t in app.dataframe if "CKA" in t.value]
+    assert set(table["CKA"]) <= {"1.000", "–"}
+
+    app.selectbox(key="other_layer").select_index(0).run()
+    assert scene(app, 1)["geometry"] != left["geometry"]
+    assert scene(app)["legend"]["scale"]["high"] > 0
+    assert "**0%** are others" not in words(app)
+
+
+def test_another_run_stands_beside_and_the_colour_of_change_stays_there(open_map):
+    app = open_map(view_of_map="Side by side", colour="changed")
+    app.selectbox(key="other_run").select_index(1).run()
+    assert not app.exception
+    assert "**twin**, input of block 1 (embed)" in words(app)
+
+    app.segmented_control(key="view_of_map").set_value("one").run()
+    assert not app.exception
+    assert app.selectbox(key="colour").value == "label"

@@ -76,7 +76,7 @@ export class Camera {
       && near(this.y, (this.box.bottom + this.box.top) / 2);
   }
 
-  // Bring some places into the middle, as close as all of them allow, but not closer than 6 times.
+  // Bring some places into the middle, as close as all of them allow, but not closer than 4 times.
   frame(places) {
     if (!places.length) return;
     const [xs, ys] = [0, 1].map((part) => places.map((place) => place[part]));
@@ -87,7 +87,7 @@ export class Camera {
     const room = 0.6;
     const most = Math.min((this.width * room) / Math.max(right - left, 1e-9),
       (this.height * room) / Math.max(top - bottom, 1e-9));
-    this.scale = clamp(most, this.fitted * FARTHEST, this.fitted * 6);
+    this.scale = clamp(most, this.fitted * FARTHEST, this.fitted * 4);
   }
 
   view() {

@@ -134,8 +134,8 @@ class ItemMap {
     this.hasView = true;
     if (!focus || focus.stamp === this.focused) return;
     this.focused = focus.stamp;
-    const places = focus.rows.map((row) => [this.xy[2 * row], this.xy[2 * row + 1]]);
-    camera.frame(places.concat(focus.places));
+    camera.frame(focus.rows.map((row) => [this.xy[2 * row], this.xy[2 * row + 1]]));
+    for (const [x, y] of focus.places) camera.show(x, y);
     this.moved();
   }
 
