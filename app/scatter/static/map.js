@@ -117,10 +117,12 @@ class ItemMap {
     this.scrubbed = null;
     this.xy = xy;
     this.grid = new Grid(xy);
+    const wasFitted = this.camera.isFitted();
     this.camera.look(this.grid.box);
     const left = cameras.get(this.name);
     if (isNewItems && left?.items === this.data.items) Object.assign(this.camera, left.view);
-    else if (isNewItems) this.camera.fit();
+    else if (isNewItems || wasFitted) this.camera.fit();
+    this.#tellSoon();
     this.drawing.upload(this, "positions");
   }
 
@@ -202,10 +204,14 @@ class ItemMap {
     this.lastMove = performance.now();
     clearTimeout(this.restTimer);
     this.restTimer = setTimeout(() => this.redraw(), REST);
-    clearTimeout(this.tellTimer);
-    this.tellTimer = setTimeout(() => this.#tellView(), TOLD);
+    this.#tellSoon();
     this.looking.again();
     this.redraw();
+  }
+
+  #tellSoon() {
+    clearTimeout(this.tellTimer);
+    this.tellTimer = setTimeout(() => this.#tellView(), TOLD);
   }
 
   #tellView() {
@@ -242,7 +248,7 @@ class ItemMap {
   }
 
   selectOutline(track, how) {
-    if (this.isHeld) return;
+    if (this.isHeld || !this.data) return;
     const corners = track.map(([left, top]) => this.camera.toData(left, top));
     this.selection.outline(corners, rowsInside(this.grid, corners, this.colours), how);
   }

@@ -1,0 +1,200 @@
+"""The map page in a real browser: strokes, gallery, what is saved, ways, linked maps, links."""
+
+import json
+
+import pytest
+
+from tests.browser.conftest import map_of, settle
+from tests.browser.test_scatter import LEFT_HALF, wait_for_echo
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def open_map(page, toy_address):
+    """Return a function that opens the map of the toys, and waits until it is drawn."""
+
+    def open_at(query=""):
+        page.goto(f"{toy_address}/map?method=PCA{query}")
+        settle(page)
+        page.locator(".map[data-drawn][data-going=false]").first.wait_for(timeout=60_000)
+        return page
+
+    return open_at
+
+
+def stroke(page, corners, *keys, tool="Lasso"):
+    """Draw around a part of the map, given in shares of its sides, with some keys held."""
+    stage = page.locator(".stage").first
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    page.locator(f".tool[aria-label={tool}]").first.click()
+    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
+    for key in keys:
+        page.keyboard.down(key)
+    page.mouse.move(*spots[0])
+    page.mouse.down()
+    for spot in spots[1:]:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+    for key in keys:
+        page.keyboard.up(key)
+
+
+ROWS_LEFT_OF = """const { width } = map.camera;
+    return [...Array(map.data.count).keys()].filter((row) => map.placeOf(row)[0] < %s * width);"""
+
+
+def test_strokes_add_and_take_away_and_what_is_saved_is_what_was_drawn(open_map):
+    page = open_map()
+    left, middle = (set(map_of(page, ROWS_LEFT_OF % share)) for share in (0.5, 0.7))
+    stroke(page, LEFT_HALF)
+    stroke(page, [(0.3, 0.02), (0.7, 0.98)], "Shift", tool="Box")  # before the server has answered
+    stroke(page, [(0.01, 0.01), (0.3, 0.99)], "Alt", tool="Box")
+    wait_for_echo(page)
+    taken = set(map_of(page, ROWS_LEFT_OF % 0.3))
+    lit = map_of(page, "return [...map.selection.rows]")
+
+    assert set(lit) <= (left | middle) - taken
+    assert len(lit) > 5
+    assert lit == sorted(lit)
+    assert map_of(page, "return Number(root.dataset.echoed)") == len(lit)
+
+    tiles = page.locator(".gallery .tile")
+    tiles.first.wait_for(timeout=30_000)
+    assert tiles.count() == min(24, len(lit))
+    page.get_by_text("Save", exact=True).first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Ids").click()
+    lines = download.value.path().read_text().splitlines()
+    cards = map_of(
+        page,
+        """const base = `${map.data.base}/item/${map.data.media}`;
+        return Promise.all([...map.selection.rows].map(async (row) => {
+            const { id, kind } = await (await fetch(`${base}/${row}/card`)).json();
+            return `${id}\\t${kind}`;
+        }));""",
+    )
+    assert lines == ["id\tmodality", *cards]
+
+
+def test_all_sounds_of_a_selection_are_played_one_after_the_other(open_map):
+    page = open_map()
+    page.locator(".map canvas.overlay").focus()
+    page.keyboard.press("v")
+    wait_for_echo(page)
+    page.locator(".gallery .all").click()
+    gallery = page.locator(".gallery")
+    rows = set()
+    for _ in range(200):
+        rows.add(gallery.get_attribute("data-playing"))
+        if len(rows - {""}) >= 2:
+            break
+        page.wait_for_timeout(50)
+    sounds = map_of(page, "return [...map.selection.rows].filter((row) => map.kinds[row] === 1)")
+
+    assert "1 of 24" in gallery.inner_text() or "2 of 24" in gallery.inner_text()
+    assert {int(row) for row in rows - {""}} == set(sounds[:2])
+    gallery.locator(".all").click()
+    assert gallery.get_attribute("data-playing") == ""
+
+
+def test_a_way_through_the_layers_is_held_by_hand_and_ends_at_a_layer(open_map):
+    page = open_map("&view_of_map=Through+the+layers")
+    slider = page.locator(".journey input")
+    frames = map_of(page, "return map.journey.frames.map((frame) => [...frame])")
+    map_of(
+        page,
+        """const slider = root.querySelector(".journey input");
+        slider.value = 0.5; slider.dispatchEvent(new Event("input"));""",
+    )
+    half = page.locator(".map").evaluate(
+        "(root) => [[...root.itemMap.positionsNow()], root.itemMap.share()]"
+    )
+
+    assert half[1] == pytest.approx(0.5)
+    for at, (a, b) in zip(half[0], zip(frames[0], frames[1], strict=True), strict=True):
+        assert at == pytest.approx((a + b) / 2, abs=1e-5)
+
+    slider.focus()
+    page.keyboard.press("ArrowLeft")  # to the stop before
+    page.get_by_text("is the first stop.").wait_for(timeout=60_000)
+    settle(page)
+    assert map_of(page, "return [...map.xy]") == frames[0]
+    assert slider.get_attribute("aria-valuetext") == "input of block 1 (embed)"
+    assert page.get_by_role("combobox", name="Layer").first.input_value().startswith("input of")
+
+
+def test_a_link_shows_the_same_to_somebody_else(open_map, browser):
+    page = open_map("&colour=size&names=true")
+    stroke(page, LEFT_HALF)
+    wait_for_echo(page)
+    page.get_by_role("radio", name="Centred").click()
+    settle(page)
+    page.locator(".tool[aria-label=Closer]").click()
+    page.wait_for_url("**at=**", timeout=30_000)
+    page.wait_for_timeout(1000)  # the map tells where it is once it rests
+    settle(page)
+    state = """return JSON.stringify([map.have.geometry, map.have.colours, map.have.items,
+        [...map.selection.rows], map.data.names, map.chosen, map.camera.x, map.camera.y]
+        .concat([Math.round(100 * map.camera.scale / map.camera.fitted)]));"""
+    seen, url = json.loads(map_of(page, state)), page.url
+
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    other = context.new_page()
+    other.goto(url)
+    settle(other)
+    other.wait_for_selector(f'.map[data-selected="{len(seen[3])}"]', timeout=60_000)
+    found = json.loads(map_of(other, state))
+    context.close()
+
+    assert found[:6] == seen[:6]
+    assert found[6:8] == pytest.approx(seen[6:8], abs=1e-3)
+    assert found[8] == pytest.approx(seen[8], abs=1)
+    assert seen[8] > 120
+
+
+SIDES = """(root) => { const [one, two] = [...document.querySelectorAll("*")]
+    .flatMap((e) => e.shadowRoot ? [...e.shadowRoot.querySelectorAll(".map")] : [])
+    .concat([...document.querySelectorAll(".map")]).map((r) => r.itemMap); %s }"""
+
+
+def test_two_maps_share_what_is_looked_at_and_what_is_selected(open_map):
+    page = open_map("&view_of_map=Side+by+side")
+    for number in (0, 1):
+        page.locator(".map[data-drawn][data-going=false]").nth(number).wait_for(timeout=60_000)
+
+    def sides(code):
+        return page.locator(".map").first.evaluate(SIDES % code)
+
+    box = page.locator(".stage").first.bounding_box()
+    x, y = sides("return one.placeOf(5);")
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.wait_for_timeout(100)
+    assert sides("return one.looking.row >= 0 && two.echo === one.looking.row;")
+
+    stroke(page, LEFT_HALF)
+    one, two = sides("return [one, two].map((map) => [...map.selection.rows]);")
+    assert one == two  # at once, before the server has said anything
+    assert len(one) > 5
+    page.get_by_text(f"{len(one)} selected:").wait_for(timeout=60_000)
+    settle(page)
+    assert sides("return [one, two].map((map) => map.selection.rows.length);") == [len(one)] * 2
+    assert sides("return [one, two].map((map) => map.selection.awaited);") == [None, None]
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen_by_day_and_by_night(browser, toy_address, width):
+    scheme = "dark" if width == 390 else "light"
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(f"{toy_address}/map?method=PCA&space=Aligned&view_of_map=Through+the+layers&find=owl")
+    settle(page)
+    page.wait_for_selector(".map[data-drawn]", timeout=60_000)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    slider = page.locator(".journey input").bounding_box()
+    context.close()
+
+    assert wide <= width
+    assert slider["width"] > 90
+    assert slider["x"] + slider["width"] <= width
