@@ -120,7 +120,8 @@ class ItemMap {
     const wasFitted = this.camera.isFitted();
     this.camera.look(this.grid.box);
     const left = cameras.get(this.name);
-    if (isNewItems && left?.items === this.data.items) Object.assign(this.camera, left.view);
+    const isBack = isNewItems && left?.items === this.data.items && !left.isWhole;
+    if (isBack) Object.assign(this.camera, left.view);
     else if (isNewItems || wasFitted) this.camera.fit();
     this.#tellSoon();
     this.drawing.upload(this, "positions");
@@ -313,7 +314,8 @@ class ItemMap {
     const isMoving = performance.now() - (this.lastMove ?? -Infinity) < REST - 5;
     const drawn = this.drawing.draw(this, share, isMoving);
     this.overlay.draw(this, (row) => this.placeOf(row));
-    cameras.set(this.name, { items: this.data.items, view: this.camera.view() });
+    const isWhole = this.camera.isFitted();
+    cameras.set(this.name, { items: this.data.items, view: this.camera.view(), isWhole });
     // What tests and measurements wait for.
     Object.assign(root.dataset, {
       drawn, geometry: this.have.geometry, colours: this.have.colours,
