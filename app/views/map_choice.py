@@ -32,7 +32,7 @@ def choose_wish(chosen: state.Chosen, view: str) -> MapWish:
             "Kind of map", list(MAPS), default="umap", key="method", bind="query-params",
             format_func=MAPS.__getitem__, required=True, persist_state="session",
         ) or "umap"  # fmt: skip
-        with st.popover("", icon=":material/tune:", help="Settings of the map"):
+        with st.popover("Settings", icon=":material/tune:"):
             settings = ask_settings(method)
         space = st.segmented_control(
             "Space", list(SPACES), default="raw", key="space", bind="query-params",

@@ -33,7 +33,7 @@ def draw_space(chosen: state.Chosen, wish: MapWish) -> None:
     is_raw = wish.space == "raw"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(gap_badges(gaps, is_raw=is_raw))
-        with st.popover("", icon=":material/help:", help="What the gap is", type="tertiary"):
+        with st.popover("More", icon=":material/help:", type="tertiary"):
             st.caption(f"{MEASURES['modality_gap'][1]} {MEASURES['normalised_gap'][1]}")
             table = pd.DataFrame(gap_rows(gaps, is_raw=is_raw)).fillna("")
             st.dataframe(table, hide_index=True, key="gap_table")
