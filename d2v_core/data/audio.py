@@ -42,9 +42,13 @@ _FFT_SIZE = 1024
 
 
 def decode_audio(
-    source: Path | bytes, *, max_seconds: float = 60.0, first_seconds: float | None = None
+    source: Path | bytes,
+    *,
+    max_seconds: float = 60.0,
+    first_seconds: float | None = None,
+    sample_rate_hz: int = SAMPLE_RATE_HZ,
 ) -> Float[Tensor, " samples"]:
-    """Return a recording as mono samples at SAMPLE_RATE_HZ, full scale ±1.
+    """Return a recording as mono samples at one rate, full scale ±1.
 
     Channels are averaged, other rates resampled. The length is checked in the header, before a
     sample is read, and memory follows what is there: a header that lies gains nothing.
@@ -53,6 +57,7 @@ def decode_audio(
         source: a file, or its bytes, in a format of libsndfile (WAV, FLAC, Ogg, MP3, AIFF, ...).
         max_seconds: longer recordings are refused; cut them into pieces first.
         first_seconds: read only this much of the start, for a model that sees no more.
+        sample_rate_hz: of the samples that are returned.
 
     Raises:
         MediaError: if it is no recording, damaged, truncated, too long, without samples, or holds
@@ -72,7 +77,7 @@ def decode_audio(
         raise MediaError("holds values that are not numbers (NaN or infinite)")
     if np.abs(mono).max() > MAX_LEVEL:
         raise MediaError("holds values far beyond full scale (more than 2³¹): damaged")
-    return torch.from_numpy(_resample(mono, rate).astype(np.float32))
+    return torch.from_numpy(_resample(mono, rate, sample_rate_hz).astype(np.float32))
 
 
 def mel_spectrogram(
@@ -190,19 +195,21 @@ def _read_mono(sound: soundfile.SoundFile, *, most: float) -> Float[np.ndarray, 
     return np.concatenate(blocks)
 
 
-def _resample(mono: Float[np.ndarray, " frames"], rate: int) -> Float[np.ndarray, " samples"]:
-    """Resample to SAMPLE_RATE_HZ with a polyphase filter.
+def _resample(
+    mono: Float[np.ndarray, " frames"], rate: int, wanted: int = SAMPLE_RATE_HZ
+) -> Float[np.ndarray, " samples"]:
+    """Resample to the wanted rate with a polyphase filter.
 
     The ratio of the rates is taken as a fraction of numbers up to 4096, exact for all usual rates.
     For the others (11,127 Hz) the pitch is off by less than one part in a million, and the filter
     stays small: an exact fraction can need millions of taps.
     """
-    if rate == SAMPLE_RATE_HZ:
+    if rate == wanted:
         return mono
-    if rate > SAMPLE_RATE_HZ:
-        ratio = Fraction(SAMPLE_RATE_HZ, rate).limit_denominator(4096)
+    if rate > wanted:
+        ratio = Fraction(wanted, rate).limit_denominator(4096)
     else:
-        ratio = 1 / Fraction(rate, SAMPLE_RATE_HZ).limit_denominator(4096)
+        ratio = 1 / Fraction(rate, wanted).limit_denominator(4096)
     up, down = ratio.numerator, ratio.denominator
     return np.asarray(signal.resample_poly(mono, up, down, window=_low_pass(max(up, down))))
 
