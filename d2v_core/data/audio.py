@@ -37,6 +37,11 @@ _UNKNOWN_FRAMES = 2**62
 _STREAMED = 0x7FFFF000
 """Data sizes from here on stand for "unknown" in a WAV file that was written to a pipe."""
 
+_PROMISE = re.compile(
+    r"^ *(?:data|SSND|Data Size|BODY|riff|Riff size) +: (\d+) \(should be (\d+)\)", re.MULTILINE
+)
+"""How libsndfile logs that a WAV, AIFF, AU, CAF, SVX, W64 or RF64 file is shorter than it says."""
+
 _FFT_SIZE = 1024
 """The window is padded to this, so that even the narrowest of 128 mel filters holds a bin."""
 
@@ -162,6 +167,8 @@ def _check_header(sound: soundfile.SoundFile, max_seconds: float) -> None:
         raise MediaError(
             f"{rate} Hz by its header; rates from {MIN_RATE_HZ:,} to {MAX_RATE_HZ:,} can be read"
         )
+    if "without an End-Of-Stream" in sound.extra_info:
+        raise MediaError("truncated: the Ogg stream breaks off; save it anew if that is all of it")
     if frames == 0:
         raise MediaError("holds no samples")
     if frames >= _UNKNOWN_FRAMES:
@@ -170,7 +177,7 @@ def _check_header(sound: soundfile.SoundFile, max_seconds: float) -> None:
         raise MediaError(
             f"lasts {frames / rate:.1f} s, longer than {max_seconds:g} s; cut it into pieces"
         )
-    promised = re.search(r"^data : (\d+) \(should be (\d+)\)", sound.extra_info, re.MULTILINE)
+    promised = _PROMISE.search(sound.extra_info)
     if promised and int(promised[2]) < int(promised[1]) < _STREAMED:
         raise MediaError(f"truncated: {promised[2]} of {promised[1]} bytes of sound are there")
 
@@ -224,8 +231,9 @@ def _low_pass(factor: int) -> Float[np.ndarray, " taps"]:
 
 def _reason(error: soundfile.LibsndfileError) -> str:
     text = error.error_string.strip().rstrip(".")
-    if "Format not recognised" in text or "unknown format" in text:
+    # Of what looks like MP3 by its first bytes and holds none, it says that there is no file.
+    if any(part in text for part in ("not recognised", "unknown format", "does not exist")):
         return "not a recording in a format that can be read"
-    if "lost sync" in text:
+    if "lost sync" in text or "psf_fseek" in text:
         return "truncated or damaged: the sound breaks off before its end"
     return f"damaged: {text}"

@@ -12,10 +12,17 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from d2v_core.data.jpeg_scans import count_scans
 from d2v_core.errors import MediaError
 
 MAX_PIXELS = 40_000_000
 """Larger pictures are refused before a pixel is decoded: a small file can unpack to gigabytes."""
+
+MAX_BYTES = 400_000_000
+"""More than MAX_PIXELS of 16 bits and four channels; some decoders read the whole file at once."""
+
+MAX_SCANS = 50
+"""A progressive JPEG has about ten. Each is work over all pixels, however few bytes it has."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats asked of Pillow. Others are left out on purpose: EPS, for one, runs a program."""
@@ -23,7 +30,7 @@ _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow's decoders raise on damaged files. (Its "broken PNG file" is a SyntaxError.)"""
 
-_INDEX_OR_KEY = (IndexError, KeyError, TypeError, OverflowError)
+_IMPOLITE = (LookupError, TypeError, ArithmeticError, AttributeError, AssertionError, RuntimeError)
 """What they raise, less politely, on damaged directories and palettes."""
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
@@ -36,8 +43,8 @@ def decode_image(source: Path | bytes) -> UInt8[np.ndarray, "height width 3"]:
     grey levels, CMYK and 16 bits become 8-bit RGB. Of an animation the first frame is taken.
 
     Raises:
-        MediaError: if it is no picture, damaged, truncated, over MAX_PIXELS, a drawing (SVG), or
-            has pixels of 32 bits, whose white is not agreed upon.
+        MediaError: if it is no picture, damaged, truncated, over MAX_PIXELS, MAX_BYTES or
+            MAX_SCANS, a drawing (SVG), or has pixels of 32 bits, whose white is not agreed upon.
     """
     file = _open(source)
     try:
@@ -45,6 +52,7 @@ def decode_image(source: Path | bytes) -> UInt8[np.ndarray, "height width 3"]:
             warnings.simplefilter("ignore")  # a picture is read or refused, nothing between
             with file, Image.open(file, formats=_FORMATS) as image:
                 _check_size(image)
+                _check_scans(image, file)
                 image.load()
                 return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
     except UnidentifiedImageError as error:
@@ -53,7 +61,9 @@ def decode_image(source: Path | bytes) -> UInt8[np.ndarray, "height width 3"]:
         raise MediaError(f"more than {MAX_PIXELS:,} pixels; make it smaller") from error
     except _DAMAGED as error:
         raise MediaError(_reason(error)) from error
-    except _INDEX_OR_KEY as error:
+    except MemoryError as error:
+        raise MediaError("asks for more memory than there is: damaged, or too large") from error
+    except _IMPOLITE as error:
         raise MediaError(f"damaged: {error}") from error
 
 
@@ -91,6 +101,8 @@ def _open(source: Path | bytes) -> io.BytesIO | io.BufferedReader:
         if not source.is_file():  # a pipe would block, a device never end
             raise MediaError("no such file" if not source.exists() else "not a regular file")
         try:
+            if source.stat().st_size > MAX_BYTES:
+                raise MediaError(f"more than {MAX_BYTES / 1e6:,.0f} MB; make it smaller")
             file = source.open("rb")
             start = file.read(512)
             file.seek(0)
@@ -111,6 +123,18 @@ def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise MediaError(f"{width} x {height} pixels, more than {MAX_PIXELS:,}; make it smaller")
+
+
+def _check_scans(image: Image.Image, file: io.BytesIO | io.BufferedReader) -> None:
+    """Raise MediaError for a JPEG that would take minutes; the place in the file stays."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    place = file.tell()
+    file.seek(0)
+    count = count_scans(file, most=MAX_SCANS)
+    file.seek(place)
+    if count > MAX_SCANS:
+        raise MediaError(f"a JPEG of more than {MAX_SCANS} scans; save it anew")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
