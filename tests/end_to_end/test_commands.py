@@ -65,7 +65,8 @@ def test_embedding_again_adds_nothing(store, aviary):
 
 
 def test_probe_writes_json_table_and_figure(store, tmp_path):
-    results = json.loads(d2v("probe", store, "--out", tmp_path / "p", "--json").stdout)
+    told = d2v("probe", store, "--quick", "--out", tmp_path / "p", "--json")
+    results = json.loads(told.stdout)
     table = pd.read_csv(tmp_path / "p" / "probe.csv")
 
     assert len(results) == 3
@@ -74,6 +75,15 @@ def test_probe_writes_json_table_and_figure(store, tmp_path):
     assert (table["low"] <= table["value"]).all()
     assert json.loads((tmp_path / "p" / "probe.json").read_text()) == results
     assert "plotly" in (tmp_path / "p" / "probe.html").read_text().lower()
+
+
+def test_probe_says_what_the_longer_probes_found(store):
+    said = " ".join(d2v("probe", store, "--name", "lowlevel").stderr.split())
+
+    assert "weighted sum of all layers: one layer needs no weights" in said
+    assert "few shot of lowlevel: 1 of each: 0." in said
+    assert "control of lowlevel: selectivity" in said
+    assert "description length of lowlevel: compression of the labels" in said
 
 
 def test_align_gives_gap_claims_and_controls(store, tmp_path):
