@@ -10,6 +10,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -329,8 +330,8 @@ class Store:
 def rows_table(fixed: pd.DataFrame, further: pd.DataFrame) -> pa.Table:
     """Return a row an item: the fixed columns of a store, then further ones.
 
-    Further columns whose name is taken get an underscore behind it; those of mixed kinds become
-    text.
+    Further columns whose name is taken get an underscore behind it, as have those parts of a name
+    that a store does not take; columns of mixed kinds become text.
 
     Args:
         fixed: has the columns of COLUMNS.
@@ -338,12 +339,20 @@ def rows_table(fixed: pd.DataFrame, further: pd.DataFrame) -> pa.Table:
     """
     frame = fixed[list(COLUMNS)].astype("string")
     for name in further:
-        taken = name in COLUMNS or str(name).startswith("layer_")
         column = further[name]
         kind = pd.api.types.infer_dtype(column, skipna=True)
         is_plain = kind in ("integer", "floating", "boolean")
-        frame[f"{name}_" if taken else name] = column if is_plain else column.astype("string")
+        frame[_free_name(str(name), frame)] = column if is_plain else column.astype("string")
     return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    """Return a name that a table can have: dots part the levels of a struct there."""
+    name = "".join(c if c.isprintable() and c != "." else "_" for c in name).strip() or "column"
+    name = f"{name}_" if name.startswith("layer_") else name
+    while name in taken:
+        name += "_"
+    return name
 
 
 def layer_column(number: int) -> str:

@@ -53,6 +53,8 @@ def _walk(root: Path, problems: list[Problem]) -> list[str]:
     for folder, subfolders, files in os.walk(root, onerror=report, followlinks=False):
         subfolders[:] = [n for n in subfolders if not n.startswith((".", "__MACOSX"))]
         here = Path(folder).relative_to(root)
+        if modality_of(here.name) and not (subfolders or files):
+            problems.append(Problem(here.as_posix(), "a folder, not a file, and nothing in it"))
         for name in subfolders:
             if (Path(folder) / name).is_symlink():
                 reason = "a link to a folder; such links are not followed"

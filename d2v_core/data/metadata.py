@@ -1,5 +1,6 @@
 """Entries of a folder that has a metadata file."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,13 +20,15 @@ def metadata_files(root: Path) -> list[Path]:
     """Return the metadata of a folder: its own, or else one in each folder named as a split.
 
     Raises:
-        InputError: if a folder has more than one metadata file.
+        InputError: if a folder has more than one metadata file, or one that is no file, or a link
+            that leads out of the folder.
     """
-    own = _metadata_file(root)
+    inside = Inside(root)
+    own = _metadata_file(inside, "")
     if own is not None:
         return [own]
     splits = (path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink())
-    found = [_metadata_file(path) for path in splits if normalise_split(path.name)]
+    found = [_metadata_file(inside, f"{p.name}/") for p in splits if normalise_split(p.name)]
     return [path for path in found if path is not None]
 
 
@@ -62,12 +65,18 @@ def read_metadata(path: Path, inside: Inside) -> tuple[list[Entry], list[Problem
     return entries, problems
 
 
-def _metadata_file(folder: Path) -> Path | None:
-    found = [folder / name for name in METADATA_FILES if (folder / name).is_file()]
+def _metadata_file(inside: Inside, folder: str) -> Path | None:
+    place = inside.root / folder
+    found = [name for name in METADATA_FILES if os.path.lexists(place / name)]
     if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise InputError(f"{folder} has {names}; keep one")
-    return found[0] if found else None
+        raise InputError(f"{place} has {' and '.join(found)}; keep one")
+    if not found:
+        return None
+    try:
+        inside.find(folder + found[0])
+    except InputError as error:
+        raise InputError(f"{place / found[0]}: {error}") from error
+    return place / found[0]
 
 
 def _entry(

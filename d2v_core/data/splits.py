@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from d2v_core.data.inside import Inside
 from d2v_core.errors import InputError
 
 Split = Literal["train", "val", "test"]
@@ -86,27 +87,23 @@ def read_splits(root: Path) -> dict[str, Split]:
         InputError: if the file is there and cannot be used.
     """
     path = root / SPLITS_FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = Inside(root).find(SPLITS_FILE).path.read_text(encoding="utf-8-sig")
+    except InputError as error:
+        raise InputError(f"{path}: {error}; delete it to have the splits made anew") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path} cannot be read: {error}; delete it to have it made anew"
         ) from error
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"id", "split"} <= set(reader.fieldnames or ()):
-        raise InputError(f"{path} has no columns id and split; delete it to have it made anew")
-    splits: dict[str, Split] = {}
-    for row in reader:
-        split = normalise_split(row["split"] or "")
-        if split is None:
-            raise InputError(
-                f"{path}, line {reader.line_num}: split {row['split']!r} is none of "
-                f"{', '.join(SPLITS)}; mend it, or delete the file to have it made anew"
-            )
-        splits[row["id"]] = split
-    return splits
+    try:
+        return _splits_of(reader, path)
+    except csv.Error as error:
+        raise InputError(
+            f"{path} is no table: {error}; delete it to have the splits made anew"
+        ) from error
 
 
 def write_splits(root: Path, splits: Mapping[str, str]) -> Path | None:
@@ -139,6 +136,21 @@ def write_splits(root: Path, splits: Mapping[str, str]) -> Path | None:
     aside.chmod(0o644)
     aside.replace(path)
     return path
+
+
+def _splits_of(reader: csv.DictReader, path: Path) -> dict[str, Split]:
+    if not {"id", "split"} <= set(reader.fieldnames or ()):
+        raise InputError(f"{path} has no columns id and split; delete it to have it made anew")
+    splits: dict[str, Split] = {}
+    for row in reader:
+        split = normalise_split(row["split"] or "")
+        if split is None:
+            raise InputError(
+                f"{path}, line {reader.line_num}: split {(row['split'] or '')[:100]!r} is none of "
+                f"{', '.join(SPLITS)}; mend it, or delete the file to have it made anew"
+            )
+        splits[row["id"]] = split
+    return splits
 
 
 def _unit(row: SplitRow) -> str:

@@ -11,15 +11,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from d2v_core.data.columnar import open_parquet, parquet_records
 from d2v_core.data.items import Problem
 from d2v_core.errors import InputError
 
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # 007 is a name, and so is a number of 20 digits
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
-_MAX_FIELD = 10_000_000
+_INT64 = range(-(2**63), 2**63)
+_MAX_FIELD = 2**31 - 1  # a field is never too long: its row may be
+MAX_BYTES = 1_000_000_000
+"""Larger tables of text are refused: they are read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ def read_table(path: Path, *, texts: Collection[str] = ()) -> Table:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path} is larger than {MAX_BYTES / 1e9:g} GB; save it as .parquet")
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
@@ -136,15 +139,12 @@ def _read_jsonl(path: Path) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no Parquet file, or a damaged one: {error}") from error
-    rows = [
-        TableRow(f"{path.name}, row {number}", _present(record))
-        for number, record in enumerate(table.to_pylist(), start=1)
-    ]
-    return Table(tuple(table.column_names), rows, [])
+    with open_parquet(path) as file:
+        rows = [
+            TableRow(f"{path.name}, row {number}", _present(record))
+            for number, record in enumerate(parquet_records(file, path), start=1)
+        ]
+        return Table(tuple(file.schema_arrow.names), rows, [])
 
 
 def _present(record: Mapping[str, object]) -> dict[str, object]:
@@ -157,12 +157,14 @@ def _scalar(value: object) -> object:
     """Return a plain scalar, or None for what is missing or cannot be shown."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, int) and value not in _INT64:
+        return str(value)  # of 300 digits, say: a name and no number
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return float(value)
+        return _scalar(float(value))
     if isinstance(value, list | dict):
         return json.dumps(value, default=str, ensure_ascii=False)
     return None

@@ -88,6 +88,7 @@ def test_links_out_of_a_class_folder_are_not_followed(tmp_path):
 
     assert {problem.file: problem.reason for problem in folder.problems} == {
         "door": "a link to a folder; such links are not followed",
+        "folder.png": "a folder, not a file, and nothing in it",
         "link.png": "lies outside the data folder",
         "loop.png": "cannot be read: Too many levels of symbolic links",
         "pipe.png": "not a regular file",

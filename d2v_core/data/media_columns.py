@@ -1,0 +1,157 @@
+"""Tables whose columns hold pictures and sounds, written out as a data folder.
+
+Written out, because everything after wants files: to show them, to play them, to decode them in
+many processes without each holding the whole table in memory.
+"""
+
+import csv
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from d2v_core.data.class_names import class_names
+from d2v_core.data.columnar import Record
+from d2v_core.errors import InputError
+from d2v_core.modality import Modality
+
+_MAGIC: tuple[tuple[int, bytes, Modality, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image", ".png"),
+    (0, b"\xff\xd8\xff", "image", ".jpg"),
+    (0, b"GIF8", "image", ".gif"),
+    (0, b"BM", "image", ".bmp"),
+    (0, b"II*\x00", "image", ".tif"),
+    (0, b"MM\x00*", "image", ".tif"),
+    (8, b"WEBP", "image", ".webp"),
+    (8, b"WAVE", "audio", ".wav"),
+    (8, b"AIF", "audio", ".aiff"),
+    (0, b"fLaC", "audio", ".flac"),
+    (0, b"OggS", "audio", ".ogg"),
+    (0, b"ID3", "audio", ".mp3"),
+    (0, b"\xff\xfb", "audio", ".mp3"),
+)
+"""Where a format's mark stands, the mark, and what it means."""
+
+
+@dataclass(frozen=True)
+class MediaTable:
+    """One of the tables that become a folder."""
+
+    schema: pa.Schema
+    records: Callable[[Sequence[str] | None], Iterator[Record]]
+    """Yields the rows, of some columns or of all."""
+
+    split: str | None = None
+    """Of all its rows, unless a column says it."""
+
+
+def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
+    """Write tables as one data folder, and return how many rows it has.
+
+    Columns of bytes, or of {bytes, path} as the Hugging Face hub has them, become files; at most
+    one of them pictures and one sounds. All other columns go into `metadata.csv`, class numbers as
+    the names that the schema gives them.
+
+    Args:
+        tables: with the same columns.
+        out: an empty folder.
+        name: of all this, for messages.
+
+    Raises:
+        InputError: if there are neither media nor text, or tables that differ in their columns.
+    """
+    schema = tables[0].schema
+    for table in tables:
+        if set(table.schema.names) != set(schema.names):
+            raise InputError(
+                f"{name} has parts with other columns: {', '.join(schema.names)} and "
+                f"{', '.join(table.schema.names)}"
+            )
+    media = _media_columns(tables, name)
+    binary = set(_binary_columns(schema))
+    plain = [column for column in schema.names if column not in binary]
+    with_split = "split" not in plain and any(table.split for table in tables)
+    files = [f"{modality}_file_name" for modality in media.values()]
+    header = [*(c for c in plain if c not in files), *(["split"] if with_split else []), *files]
+    numbers = itertools.count()
+    with (out / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        # Line ends as in RFC 4180: then a lone carriage return in a text is quoted, too.
+        writer = csv.DictWriter(file, header, lineterminator="\r\n")
+        writer.writeheader()
+        for table in tables:
+            names = class_names(table.schema)
+            for record in table.records(None):
+                row = {column: _named(record[column], names.get(column)) for column in plain}
+                if with_split:
+                    row["split"] = table.split
+                stem = f"{next(numbers):08d}"
+                for column, modality in media.items():
+                    place = out / f"{modality}s" / stem
+                    row[f"{modality}_file_name"] = _save(record[column], modality, place)
+                writer.writerow(row)
+    return next(numbers)
+
+
+def _binary_columns(schema: pa.Schema) -> list[str]:
+    return [column.name for column in schema if _is_binary(column.type)]
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _media_columns(tables: Sequence[MediaTable], name: str) -> dict[str, Modality]:
+    """Return the columns that hold media; the first value that shows its format tells which."""
+    media: dict[str, Modality] = {}
+    schema = tables[0].schema
+    for column in _binary_columns(schema):
+        values = (_bytes(record[column]) for table in tables for record in table.records([column]))
+        kind = next(filter(None, map(_kind, values)), None)
+        if kind is None:
+            continue
+        modality = kind[0]
+        if modality in media.values():
+            raise InputError(f"{name} has more than one column of {modality}; keep one")
+        media[column] = modality
+    if not media and "text" not in schema.names:
+        found = ", ".join(schema.names)
+        raise InputError(
+            f"{name} has no column of pictures or sounds, and no text (found: {found})"
+        )
+    return media
+
+
+def _bytes(value: object) -> bytes | None:
+    if isinstance(value, Mapping):
+        value = value.get("bytes")
+    return value if isinstance(value, bytes) else None
+
+
+def _kind(data: bytes | None) -> tuple[Modality, str] | None:
+    for start, mark, modality, suffix in _MAGIC:
+        if data is not None and data[start : start + len(mark)] == mark:
+            return modality, suffix
+    return None
+
+
+def _save(value: object, modality: Modality, stem: Path) -> str | None:
+    """Write one value to a file and return its name; a damaged one too, to be reported later."""
+    data = _bytes(value)
+    if data is None:
+        return None
+    kind = _kind(data)
+    suffix = kind[1] if kind else {"image": ".png", "audio": ".wav", "text": ".txt"}[modality]
+    file = stem.with_suffix(suffix)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(data)
+    return f"{file.parent.name}/{file.name}"
+
+
+def _named(value: object, names: list[str] | None) -> object:
+    if names is not None and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return value
