@@ -151,7 +151,7 @@ def embed(
         str,
         typer.Argument(
             help="A run folder, a checkpoint, fairseq:FILE (fairseq-ema:FILE for its teacher), "
-            "random:PRESET or lowlevel."
+            "hf:ID_OR_PATH (hf-random:ID_OR_PATH for it untrained), random:PRESET or lowlevel."
         ),
     ],
     data: Annotated[Path, typer.Argument(help="A data folder.")],

@@ -85,7 +85,7 @@ def encoder_places(store: Store, name: str) -> list[str]:
 def can_be_opened(encoder: str) -> bool:
     """Tell whether an encoder is where its name says: a folder, a file, or no place at all."""
     kind, colon, rest = encoder.partition(":")
-    is_named = bool(colon) and (kind in ("random", "hf") or Path(rest).exists())
+    is_named = bool(colon) and (kind.partition("-")[0] in ("random", "hf") or Path(rest).exists())
     return is_named or Path(encoder).is_dir()
 
 

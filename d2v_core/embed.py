@@ -12,12 +12,14 @@ from torch import Tensor
 
 from d2v_core.data.folder import DataFolder, Item, Problem
 from d2v_core.encoders.encoder import Encoder
+from d2v_core.encoders.huggingface import HuggingFaceEncoder
 from d2v_core.errors import InputError, MediaError
 from d2v_core.shards import WHOLE, Shard
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
 CHUNK = 512  # items decoded together, then batched by length
-BATCH = 32
+NUMBERS = 1 << 23
+"""The most numbers in a batch, padding among them: 32 recordings of 16 s, or 8 of a minute."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
         taps=encoder.taps,
         widths=encoder.widths,
         pooling=encoder.pooling,
-        versions={name: importlib.metadata.version(name) for name in ("torch", "numpy")},
+        versions={name: importlib.metadata.version(name) for name in _libraries(encoder)},
     )
+
+
+def _libraries(encoder: Encoder) -> tuple[str, ...]:
+    """Return the libraries that compute an encoder's numbers."""
+    theirs = ("transformers",) if isinstance(encoder, HuggingFaceEncoder) else ()
+    return ("torch", "numpy", *theirs)
 
 
 def embed(
@@ -147,8 +155,15 @@ def _batches(
         same = sorted(
             (n for n in loaded if items[n].modality == modality), key=lambda n: len(loaded[n])
         )
-        for start in range(0, len(same), BATCH):
-            yield {n: loaded[n] for n in same[start : start + BATCH]}
+        batch: dict[int, Tensor] = {}
+        for number in same:  # the longest comes last: the others are padded to it
+            full = len(batch) == encoder.batch
+            if batch and (full or (len(batch) + 1) * loaded[number].numel() > NUMBERS):
+                yield batch
+                batch = {}
+            batch[number] = loaded[number]
+        if batch:
+            yield batch
 
 
 def name_of(item: Item) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from d2v_core.encoders.encoder import Encoder
 from d2v_core.encoders.fairseq import official
+from d2v_core.encoders.huggingface import choice_of, huggingface
 from d2v_core.encoders.lowlevel import LowLevelEncoder
 from d2v_core.encoders.pooling import check_pooling
 from d2v_core.encoders.run import trained, untrained
@@ -17,8 +18,10 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
 
     Args:
         name: a run folder or one of its checkpoints, `fairseq:FILE` for an official data2vec 2.0
-            checkpoint (`fairseq-ema:FILE` for its teacher), `random:PRESET` for an untrained model,
-            or `lowlevel` for statistics without any model.
+            checkpoint (`fairseq-ema:FILE` for its teacher), `hf:ID_OR_PATH` for a model of the
+            Hugging Face library (`hf-random:` for it untrained, `hf-bf16:` for it in bf16,
+            `hf-image:`, `hf-audio:` or `hf-text:` for one of its towers), `random:PRESET` for an
+            untrained model, or `lowlevel` for statistics without any model.
         pooling: of an item's tokens: "mean", "mean+std", "max" or "first" (CLS where there is one).
         ffn: whether every block's MLP output is taken too.
 
@@ -35,9 +38,12 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
     if colon and kind in ("fairseq", "fairseq-ema"):
         teacher = kind == "fairseq-ema"
         return official(Path(rest), teacher=teacher, pooling=how, ffn=ffn)
+    choice = choice_of(kind) if colon else None
+    if choice is not None:
+        return huggingface(rest, choice, pooling=how, ffn=ffn)
     if not Path(name).is_dir():
         raise InputError(
-            f"there is no encoder {name!r}; name a run folder, fairseq:FILE, random:PRESET or "
-            "lowlevel"
+            f"there is no encoder {name!r}; name a run folder, fairseq:FILE, hf:ID_OR_PATH, "
+            "random:PRESET or lowlevel"
         )
     return trained(Path(name), pooling=how, ffn=ffn)

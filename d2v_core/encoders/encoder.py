@@ -21,12 +21,12 @@ class LayerStates:
     Attributes:
         pooled: one vector an item at every tap, in the order of the encoder's taps.
         tokens: an item's own tokens at every tap, without CLS; None at a tap that has none, as the
-            space of a contrastive loss.
+            space of a contrastive loss. As many at every tap, unless blocks merge them.
         valid: which tokens are the item's and not padding; None if all are.
     """
 
     pooled: tuple[Float[Tensor, "items _"], ...]
-    tokens: tuple[Float[Tensor, "items tokens _"] | None, ...]
+    tokens: tuple[Float[Tensor, "items _ _"] | None, ...]
     valid: Bool[Tensor, "items tokens"] | None
 
 
@@ -46,6 +46,8 @@ class Encoder(Protocol):
     taps: tuple[str, ...]
     widths: tuple[int, ...]
     pooling: str
+    batch: int
+    """How many items at once are worth it, and fit."""
 
     def load(self, item: Item) -> Tensor:
         """Decode an item; raise MediaError with the reason if that fails."""

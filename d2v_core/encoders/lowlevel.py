@@ -34,6 +34,7 @@ class LowLevelEncoder:
     taps: tuple[str, ...] = ("lowlevel",)
     widths: tuple[int, ...] = (WIDTH,)
     pooling = "statistics"
+    batch = 32
 
     def load(self, item: Item) -> Tensor:
         """Decode an item and take its statistics; raise MediaError if it cannot be decoded."""

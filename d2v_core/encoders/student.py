@@ -31,6 +31,8 @@ class StudentEncoder:
         ffn: whether every block's MLP output has taps too.
     """
 
+    batch = 32
+
     def __init__(
         self,
         name: str,
