@@ -18,6 +18,11 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Name bytes by their argument: a library may write the hour into them, and names must stay."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
