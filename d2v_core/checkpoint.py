@@ -70,16 +70,22 @@ def read_run(run: Path) -> tuple[RunConfig, dict[str, Any]]:
         raise CheckpointError(f"{run} is not a run folder: it has no config.json")
     try:
         values = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise CheckpointError(f"{path} is not of format {FORMAT}, the one this version reads")
+    for part in ("config", "about"):
+        if not isinstance(values.get(part), dict):
+            raise CheckpointError(f"{path} holds no {part}, or one that is no JSON object")
     return from_json(values["config"]), values["about"]
 
 
 def checkpoints(run: Path) -> list[Path]:
     """Return the complete checkpoints of a run, oldest first."""
-    return sorted(path.parent for path in (run / "checkpoints").glob("step_*/state.json"))
+    found = (path.parent for path in (run / "checkpoints").glob("step_*/state.json"))
+    return sorted(path for path in found if path.name.removeprefix("step_").isdecimal())
 
 
 def newest_checkpoint(run: Path) -> Path:
@@ -206,7 +212,7 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; was this checkpoint thinned out?") from None
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
@@ -214,13 +220,16 @@ def load_into(module: nn.Module, path: Path) -> None:
     """Load a file of tensors into a module, every name accounted for.
 
     Raises:
-        CheckpointError: if names or shapes differ.
+        CheckpointError: if names or shapes differ, or a number is not finite.
     """
     there = module.state_dict()
     tensors = {
         name: spread_like(tensor.float(), there[name]) if name in there else tensor
         for name, tensor in load_tensors(path).items()
     }
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{path}: {name} is not finite: damaged, or the run collapsed")
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:

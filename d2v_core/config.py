@@ -65,6 +65,10 @@ class TrunkConfig:
 
     def __post_init__(self) -> None:
         require(
+            min(self.dim, self.heads) >= 1,
+            f"dim and heads must be at least 1, got {self.dim} and {self.heads}",
+        )
+        require(
             self.dim % self.heads == 0, f"dim={self.dim} does not divide into {self.heads} heads"
         )
         require(self.dim % 4 == 0, f"dim={self.dim} must be a multiple of 4: positions need it")
@@ -259,6 +263,8 @@ def from_json(values: dict[str, Any]) -> RunConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part not in _TAGS)
         raise ConfigError(f"setting {where}: {first['msg']}, got {first['input']!r}") from error
+    except ArithmeticError as error:  # of what else divides, 0 is as wrong
+        raise ConfigError(f"a setting is 0 or beyond all bounds: {error}") from error
 
 
 def _refuse_unknown(values: dict[str, Any], kind: Any, where: str) -> None:  # noqa: ANN401

@@ -20,6 +20,8 @@ def decode_text(source: Path | str | bytes) -> str:
             or lone surrogates.
     """
     text = source if isinstance(source, str) else _decode_bytes(source)
+    if len(text.strip()) > _MAX_BYTES:  # too long for a look at each character
+        raise MediaError(f"longer than {MAX_CHARACTERS:,} characters; cut it into pieces")
     if "\x00" in text:
         raise MediaError(f"a NUL character at position {text.index(chr(0))}: not a text")
     if any("\ud800" <= character <= "\udfff" for character in text):

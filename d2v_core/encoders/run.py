@@ -14,6 +14,7 @@ from d2v_core.encoders.encoder import Role
 from d2v_core.encoders.pooling import Pooling
 from d2v_core.encoders.student import StudentEncoder
 from d2v_core.errors import CheckpointError
+from d2v_core.fitting import check_fit
 from d2v_core.learner import Learner
 from d2v_core.presets import preset
 
@@ -41,8 +42,10 @@ def trained(path: Path, *, pooling: Pooling = "mean", ffn: bool = False) -> Stud
     run = path.parent.parent if is_checkpoint else path
     config, _ = read_run(run)
     checkpoint = path if is_checkpoint else newest_checkpoint(run)
-    if not (checkpoint / "state.json").is_file():
+    is_step = checkpoint.name.removeprefix("step_").isdecimal()
+    if not (is_step and (checkpoint / "state.json").is_file()):
         raise CheckpointError(f"{checkpoint} is not a complete checkpoint")
+    check_fit(config, checkpoint / "learner.safetensors")
     learner = Learner(config)
     load_into(learner, checkpoint / "learner.safetensors")
     step = int(checkpoint.name.removeprefix("step_"))
