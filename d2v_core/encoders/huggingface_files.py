@@ -28,7 +28,16 @@ _SAFE = ["model*.safetensors", "*/model.safetensors"]
 _BIN = ["pytorch_model*.bin", "*/pytorch_model.bin"]
 _LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
-_UNUSED = re.compile(r"(.*\.)?(masked_spec_embed|mask_token|pooler\..*|position_ids)")
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+
+_UNUSED = re.compile(r"(.*\.)?(masked_spec_embed|mask_token|position_ids)")
 """Weights that a file may lack: no layer depends on them."""
 
 _NOT_HASHED = {
@@ -161,6 +170,9 @@ def processor_of(folder: Path, form: str) -> Any:  # noqa: ANN401
             # One way to resize, whatever else is installed: another gives other numbers.
             return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **_LOCAL)
     if form.startswith("words"):
+        if not any((folder / name).is_file() for name in _VOCABULARIES):
+            # Without any, the library makes a tokenizer that knows no word.
+            raise CheckpointError(f"it has no vocabulary: none of {', '.join(_VOCABULARIES)}")
         with refusals("its tokenizer"):
             return transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
     with refusals("its feature extractor"):

@@ -50,7 +50,13 @@ def preparation(tower: Tower, processor: Any, config: Any) -> Preparation:  # no
             offset = config.pad_token_id + 1 if tower.offset else 0
             length = config.max_position_embeddings - offset
             to_length = tower.form == "words to length"
-            return Words(processor, length=length, to_length=to_length, ends=tower.ends)
+            return Words(
+                processor,
+                length=length,
+                entries=config.vocab_size,
+                to_length=to_length,
+                ends=tower.ends,
+            )
 
 
 class Pixels:
@@ -111,6 +117,7 @@ class Words:
     Args:
         tokenizer: of the library.
         length: the most entries that the model has positions for.
+        entries: of the vocabulary that the model knows.
         to_length: every text is filled up to that length, and the model sees it.
         lower: make letters small first.
         ends: the summary is the last entry and not the first.
@@ -123,6 +130,7 @@ class Words:
         tokenizer: Any,  # noqa: ANN401
         *,
         length: int,
+        entries: int,
         to_length: bool = False,
         lower: bool = False,
         ends: bool = False,
@@ -130,6 +138,7 @@ class Words:
         self.tokenizer = tokenizer
         self.length = self.tokens = min(length, tokenizer.model_max_length)
         self.to_length = to_length
+        self.entries = entries
         self.lower = lower
         self.ends = ends
         marks = tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
@@ -143,7 +152,7 @@ class Words:
     def cut(self, length: int | None, *, lower: bool) -> "Words":
         """Return the same for texts that are cut earlier, or made small."""
         length = self.length if length is None else min(length, self.length)
-        return Words(self.tokenizer, length=length, lower=lower)
+        return Words(self.tokenizer, length=length, entries=self.entries, lower=lower)
 
     def settings(self) -> Any:  # noqa: ANN401
         """Return the tokenizer itself, and where texts are cut."""
@@ -156,6 +165,11 @@ class Words:
         ids = self.tokenizer(text, truncation=True, max_length=self.length)["input_ids"]
         if len(ids) <= self.extra + self.behind:
             raise MediaError("this model's tokenizer makes no token of it")
+        if max(ids) >= self.entries:
+            raise MediaError(
+                f"its tokenizer gives entry {max(ids)}, but this model knows {self.entries} only: "
+                "they do not belong together"
+            )
         return torch.tensor(ids, dtype=torch.long)
 
     def batch(self, tensors: Sequence[Tensor]) -> Batch:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from d2v_core.encoders.huggingface_files import read_json, read_weights
+from d2v_core.encoders.huggingface_files import read_json, read_weights, refusals
 from d2v_core.errors import CheckpointError
 
 _ACTIVATIONS = {"Identity": nn.Identity, "Tanh": nn.Tanh, "ReLU": nn.ReLU, "GELU": nn.GELU}
@@ -108,6 +108,11 @@ def read_head(folder: Path) -> SentenceHead | None:
     """
     if not (folder / "modules.json").is_file():
         return None
+    with refusals("what follows its transformer"):
+        return _read_head(folder)
+
+
+def _read_head(folder: Path) -> SentenceHead:
     modules = [(m["type"].rpartition(".")[2], folder / m["path"]) for m in _modules(folder)]
     names = [name for name, _ in modules]
     known = ["Transformer", "Pooling", *["Dense"] * names.count("Dense")]
@@ -116,21 +121,16 @@ def read_head(folder: Path) -> SentenceHead | None:
             f"its modules are {', '.join(names)}; read are Transformer, Pooling, Dense (any "
             "number) and Normalize, in this order"
         )
-    places = {name: place for name, place in modules}
+    places = dict(modules)
     transformer = places["Transformer"]
     words = transformer / "sentence_bert_config.json"
     about = read_json(words) if words.is_file() else {}
     pooling = read_json(places["Pooling"] / "config.json")
-    dense = [read_json(place / "config.json") for name, place in modules if name == "Dense"]
-    maps = tuple(
-        _dense(place, settings)
-        for settings, place in zip(
-            dense, [place for name, place in modules if name == "Dense"], strict=True
-        )
-    )
+    folders = [place for name, place in modules if name == "Dense"]
+    dense = [read_json(place / "config.json") for place in folders]
     return SentenceHead(
         modes=_modes(pooling),
-        dense=maps,
+        dense=tuple(map(_dense, folders, dense)),
         normalise="Normalize" in names,
         most_words=about.get("max_seq_length"),
         lower=bool(about.get("do_lower_case")),
