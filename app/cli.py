@@ -13,6 +13,7 @@ from app.options import Json, Name, Out, StorePlace
 from app.terminal import (
     deeper_lines,
     figures,
+    plain,
     progress,
     say,
     show_json,
@@ -346,7 +347,7 @@ def main() -> None:
         print(f"d2v: {error}", file=sys.stderr)
         sys.exit(128 + error.signal)
     except D2VError as error:
-        print(f"d2v: {error}", file=sys.stderr)
+        print(f"d2v: {plain(str(error))}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from app.noting import Notes
 from d2v_core.modality import MODALITIES
@@ -51,7 +52,16 @@ def is_first_process() -> bool:
 def say(text: str) -> None:
     """Print a line for people; standard output is left to results."""
     if is_first_process():
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(plain(text), highlight=False, soft_wrap=True, markup=False)
+
+
+def plain(text: str) -> str:
+    """Return a text with all that a terminal would obey, or not show, written out.
+
+    Names of files are what others have chosen: they may hold colours, sounds, lines and marks that
+    turn the rest of the line round.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def show_json(values: Any) -> None:  # noqa: ANN401  # whatever JSON holds
@@ -66,7 +76,7 @@ def show_table(title: str, columns: list[str], rows: list[list[object]]) -> None
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
     out_console.print(table)
     out_console.print()
 
@@ -132,7 +142,7 @@ def training_progress() -> Iterator[Callable[["TrainingProgress"], None]]:
         nonlocal shown, stage
         notes.note(now.step, now.steps, seconds_left=now.seconds_left, stage=now.stage)
         for reason in now.skipped[:MOST_REASONS]:
-            console.print(f"skipped {reason}", highlight=False, soft_wrap=True, markup=False)
+            console.print(f"skipped {plain(reason)}", highlight=False, soft_wrap=True, markup=False)
         if (more := len(now.skipped) - MOST_REASONS) > 0:
             console.print(f"skipped {more} more; skipped.jsonl in the run has all", highlight=False)
         left = f"{now.seconds_left / 60:.1f} min"

@@ -40,3 +40,22 @@ def test_of_many_processes_only_the_first_speaks(said, monkeypatch):
     monkeypatch.setenv("RANK", "0")
     terminal.say("complete")
     assert said.getvalue() == "complete\n"
+
+
+def test_what_a_name_would_make_a_terminal_do_is_written_out(said, monkeypatch):
+    """Markup, colours, a bell, text turned round, half a character; letters of all scripts stay."""
+    monkeypatch.setattr(terminal, "out_console", terminal.console)
+    names = ["[/x].png", "[red]a", "a\x1b[31mb\x07", "a\u202egnp.exe", "a\udce9", "ציפור 鳥 é"]
+    terminal.show_table("Not usable", ["file"], [[name] for name in names])
+    terminal.say("[/x] and [red]a")
+
+    for name in [
+        "[/x].png",
+        "[red]a",
+        r"a\x1b[31mb\x07",
+        r"a\u202egnp.exe",
+        r"a\udce9",
+        "ציפור 鳥 é",
+    ]:
+        assert name in said.getvalue()
+    assert "[/x] and [red]a" in said.getvalue()
