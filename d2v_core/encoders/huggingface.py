@@ -88,7 +88,7 @@ def huggingface(
     folder = find(name, weights=not choice.random)
     called = folder.resolve().name if Path(name).expanduser().is_dir() else name
     try:
-        head = read_head(folder)
+        head = read_head(folder, seed=seed if choice.random else None)
         inner = folder if head is None else head.transformer
         family = family_of(inner)
         config = read_config(inner, family)

@@ -100,8 +100,12 @@ _OLD_NAMES = {
 """Pooling in the order of sentence-transformers, which is that of the parts of a vector."""
 
 
-def read_head(folder: Path) -> SentenceHead | None:
+def read_head(folder: Path, *, seed: int | None = None) -> SentenceHead | None:
     """Return what a folder does after its transformer; None if it is no sentence-transformers one.
+
+    Args:
+        folder: with its `modules.json`.
+        seed: of fresh random weights; None for those of the folder.
 
     Raises:
         CheckpointError: if a module of it is not understood.
@@ -109,11 +113,11 @@ def read_head(folder: Path) -> SentenceHead | None:
     if not (folder / "modules.json").is_file():
         return None
     with refusals("what follows its transformer"):
-        return _read_head(folder)
+        return _read_head(folder, seed)
 
 
-def _read_head(folder: Path) -> SentenceHead:
-    modules = [(m["type"].rpartition(".")[2], folder / m["path"]) for m in _modules(folder)]
+def _read_head(folder: Path, seed: int | None) -> SentenceHead:
+    modules = _modules(folder)
     names = [name for name, _ in modules]
     known = ["Transformer", "Pooling", *["Dense"] * names.count("Dense")]
     if names not in (known, [*known, "Normalize"]):
@@ -128,9 +132,10 @@ def _read_head(folder: Path) -> SentenceHead:
     pooling = read_json(places["Pooling"] / "config.json")
     folders = [place for name, place in modules if name == "Dense"]
     dense = [read_json(place / "config.json") for place in folders]
+    _check_prompt(folder)
     return SentenceHead(
         modes=_modes(pooling),
-        dense=tuple(map(_dense, folders, dense)),
+        dense=tuple(_dense(*both, seed) for both in zip(folders, dense, strict=True)),
         normalise="Normalize" in names,
         most_words=about.get("max_seq_length"),
         lower=bool(about.get("do_lower_case")),
@@ -139,44 +144,61 @@ def _read_head(folder: Path) -> SentenceHead:
     )
 
 
-def _modules(folder: Path) -> list[dict[str, str]]:
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """Return the kind and the folder of every module."""
     modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
     for module in modules:
         # A folder that says its module lies elsewhere is not read there.
         if not (folder / module["path"]).resolve().is_relative_to(folder.resolve()):
             raise CheckpointError(f"its module {module['path']} is outside of the folder")
-    return modules
+    return [(module["type"].rpartition(".")[2], folder / module["path"]) for module in modules]
+
+
+def _check_prompt(folder: Path) -> None:
+    file = folder / "config_sentence_transformers.json"
+    about = read_json(file) if file.is_file() else {}
+    prompt = (about.get("prompts") or {}).get(about.get("default_prompt_name"))
+    if prompt:
+        raise CheckpointError(
+            f"it puts {prompt!r} in front of every text, which would count as the text's own; "
+            "take default_prompt_name out of config_sentence_transformers.json"
+        )
 
 
 def _modes(settings: dict[str, Any]) -> tuple[str, ...]:
     """Return the ways to pool: one switch each in older folders, one name in newer ones."""
     if "pooling_mode" in settings:
         given = settings["pooling_mode"]
-        chosen = tuple(given.split("+") if isinstance(given, str) else given)
+        chosen = (given,) if isinstance(given, str) else tuple(given)
     else:
         switches = [n.removeprefix(_OLD) for n, on in settings.items() if on is True and _OLD in n]
-        chosen = tuple(_OLD_NAMES.get(name, name) for name in switches)
-    unknown = [mode for mode in chosen if mode not in _MODES]
-    if unknown or not chosen:
-        raise CheckpointError(
-            f"its pooling is {', '.join(unknown) or 'nothing'}; known are {', '.join(_MODES)}"
+        named = [_OLD_NAMES.get(name, name) for name in switches] or ["mean"]
+        chosen = (
+            tuple(sorted(named, key=list(_MODES).index)) if {*named} <= {*_MODES} else (*named,)
         )
-    return tuple(mode for mode in _MODES if mode in chosen)
+    unknown = [mode for mode in chosen if mode not in _MODES]
+    if unknown:
+        raise CheckpointError(f"its pooling is {', '.join(unknown)}; known are {', '.join(_MODES)}")
+    return chosen
 
 
-def _dense(place: Path, settings: dict[str, Any]) -> nn.Module:
+def _dense(place: Path, settings: dict[str, Any], seed: int | None) -> nn.Module:
     name = settings.get("activation_function", "torch.nn.modules.activation.Tanh")
     activation = _ACTIVATIONS.get(name.rpartition(".")[2])
     if activation is None:
         raise CheckpointError(
             f"its activation {name} is not known; known are {', '.join(_ACTIVATIONS)}"
         )
-    linear = nn.Linear(
-        settings["in_features"], settings["out_features"], bias=settings.get("bias", True)
-    )
-    weights = {n.removeprefix("linear."): x for n, x in read_weights(place).items()}
-    try:
-        linear.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(" ".join(str(error).split())) from error
+    if settings.get("use_residual"):
+        raise CheckpointError("its Dense has a skip connection, which is not understood")
+    has_bias = settings.get("bias", True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed or 0)
+        linear = nn.Linear(settings["in_features"], settings["out_features"], bias=has_bias)
+    if seed is None:
+        weights = {n.removeprefix("linear."): x for n, x in read_weights(place).items()}
+        try:
+            linear.load_state_dict(weights)
+        except RuntimeError as error:
+            raise CheckpointError(" ".join(str(error).split())) from error
     return nn.Sequential(linear, activation()).eval().requires_grad_(False)
