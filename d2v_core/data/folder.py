@@ -21,6 +21,9 @@ from d2v_core.data.splits import Split, SplitRow, make_splits, read_splits, stra
 from d2v_core.errors import InputError
 from d2v_core.modality import MODALITIES, Modality
 
+SAVED_FILES = ("state.json", "dataset_dict.json")
+"""One of them is in every data set that the hub's library has saved to a disk."""
+
 __all__ = [
     "MODALITIES",
     "DataFolder",
@@ -127,6 +130,13 @@ def scan_folder(root: Path) -> DataFolder:
     """
     if root.is_file() and root.suffix.lower() == ".parquet":
         root = unpack_parquet(root)
+    if str(root).startswith("hub:"):
+        raise InputError(f"{root} is not here yet: d2v data get {root} --out DIR makes a folder")
+    if any((root / name).is_file() for name in SAVED_FILES) and not metadata_files(root):
+        raise InputError(
+            f"{root} was saved by the library of the Hugging Face hub: make a data folder of it, "
+            f"d2v data get hub:{root.name} --from {root} --out DIR"
+        )
     if not root.is_dir():
         found = "is a file" if root.exists() else "does not exist"
         raise InputError(f"{root} {found}; wanted is a folder, or a .parquet file with the media")

@@ -52,7 +52,8 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
 
     Columns of bytes, or of {bytes, path} as the Hugging Face hub has them, become files; at most
     one of them pictures and one sounds. All other columns go into `metadata.csv`, class numbers as
-    the names that the schema gives them.
+    the names that the schema gives them. Columns that would name files get an underscore: the files
+    they name are not here.
 
     Args:
         tables: with the same columns.
@@ -72,9 +73,10 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
     media = _media_columns(tables, name)
     binary = set(_binary_columns(schema))
     plain = [column for column in schema.names if column not in binary]
+    heads = {column: f"{column}_" if column.endswith("file_name") else column for column in plain}
     with_split = "split" not in plain and any(table.split for table in tables)
     files = [f"{modality}_file_name" for modality in media.values()]
-    header = [*(c for c in plain if c not in files), *(["split"] if with_split else []), *files]
+    header = [*heads.values(), *(["split"] if with_split else []), *files]
     numbers = itertools.count()
     with (out / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
         # Line ends as in RFC 4180: then a lone carriage return in a text is quoted, too.
@@ -83,7 +85,7 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
         for table in tables:
             names = class_names(table.schema)
             for record in table.records(None):
-                row = {column: _named(record[column], names.get(column)) for column in plain}
+                row = {heads[c]: _named(record[c], names.get(c)) for c in plain}
                 if with_split:
                     row["split"] = table.split
                 stem = f"{next(numbers):08d}"

@@ -39,6 +39,9 @@ class Tower:
     norm_if: str | None = None
     """A setting without which `norm` comes before the first block."""
 
+    norm_unless: str | None = None
+    """A setting with which there is no `norm`."""
+
     extra: int = 0
     """Tokens in front of the item's own: CLS, distillation. Those of a text are found by its
     tokenizer."""
@@ -107,15 +110,9 @@ def _image(**changes: Any) -> Tower:  # noqa: ANN401
 
 
 def _wave(**changes: Any) -> Tower:  # noqa: ANN401
-    return Tower(
-        modality="audio",
-        form="wave",
-        blocks="encoder.layers",
-        ffn="feed_forward",
-        norm="encoder.layer_norm",
-        norm_if="do_stable_layer_norm",
-        **changes,
-    )
+    plain: dict[str, Any] = {"norm": "encoder.layer_norm", "norm_if": "do_stable_layer_norm"}
+    blocks = {"blocks": "encoder.layers", "ffn": "feed_forward"}
+    return Tower(modality="audio", form="wave", **blocks, **(plain | changes))
 
 
 _REGISTERS: dict[str, Any] = {"blocks": "encoder.layer", "registers": "num_register_tokens"}
@@ -187,7 +184,12 @@ def _family(kind: str, title: str, model: str, *towers: Tower, **more: Any) -> F
 
 
 FAMILIES: tuple[Family, ...] = (
-    _family("data2vec-audio", "Data2Vec audio", "Data2VecAudioModel", _wave(masks_padding=False)),
+    _family(
+        "data2vec-audio",
+        "Data2Vec audio",
+        "Data2VecAudioModel",
+        _wave(masks_padding=False, norm=None, norm_if=None),
+    ),
     _family("wav2vec2", "wav2vec 2.0", "Wav2Vec2Model", _wave()),
     _family("hubert", "HuBERT", "HubertModel", _wave()),
     _family("wavlm", "WavLM", "WavLMModel", _wave()),
@@ -206,12 +208,12 @@ FAMILIES: tuple[Family, ...] = (
         "data2vec-vision",
         "Data2Vec vision",
         "Data2VecVisionModel",
-        _image(blocks="encoder.layer", ffn="output"),
+        _image(blocks="encoder.layer", ffn="output", norm_unless="use_mean_pooling"),
         pooler=True,
     ),
     _family("vit", "ViT", "ViTModel", _image(), pooler=True),
     _family("deit", "DeiT", "DeiTModel", _image(extra=2), pooler=True),
-    _family("beit", "BEiT", "BeitModel", _image(), pooler=True),
+    _family("beit", "BEiT", "BeitModel", _image(norm_unless="use_mean_pooling"), pooler=True),
     _family("vit_mae", "MAE", "ViTMAEModel", _image(shuffles=True), settings={"mask_ratio": 0.0}),
     _family("dinov2", "DINOv2", "Dinov2Model", _image(blocks="encoder.layer")),
     _family(
@@ -247,6 +249,7 @@ def reference() -> Iterator[tuple[str, ...]]:
         for tower in family.towers:
             norm = ", `final_norm`" if tower.norm else ""
             norm = f"{norm} if `{tower.norm_if}`" if tower.norm_if else norm
+            norm = f"{norm} unless `{tower.norm_unless}`" if tower.norm_unless else norm
             joint = "" if tower.projection is None else ", `joint`"
             prepared, padding = _FORMS[tower.form]
             if tower.form == "wave":
@@ -255,7 +258,7 @@ def reference() -> Iterator[tuple[str, ...]]:
             pooled = "the tokens" if tower.form == "clap" else _POOLED[tower.modality]
             yield (
                 f"`{family.type}`",
-                f"{family.title}, {tower.modality}",
+                f"{family.title}, {tower.modality}" if family.towers[1:] else family.title,
                 f"`embed`, `block_NN.resid`{norm}{joint}",
                 f"{pooled}; first: {tower.summary}",
                 prepared,

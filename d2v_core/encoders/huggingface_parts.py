@@ -65,9 +65,9 @@ class Part:
         self.body = model.get_submodule(tower.at).eval().requires_grad_(False)
         self.blocks = list(_modules(self.body, tower.blocks))
         self.ffn = [block.get_submodule(tower.ffn) for block in self.blocks]
-        is_last = tower.norm_if is None or bool(getattr(config, tower.norm_if, False))
-        norm = self.body.get_submodule(tower.norm) if tower.norm and is_last else None
-        self.norm = None if isinstance(norm, nn.Identity) else norm  # BEiT's, if it pools by mean
+        has_norm = tower.norm_if is None or getattr(config, tower.norm_if)
+        has_norm = has_norm and not (tower.norm_unless and getattr(config, tower.norm_unless))
+        self.norm = self.body.get_submodule(tower.norm) if tower.norm and has_norm else None
         self.projection: nn.Module | None = None
         if tower.projection is not None:
             path = tower.projection

@@ -55,7 +55,7 @@ class SentenceHead:
         mask: Int64[Tensor, "items tokens"],
     ) -> Float[Tensor, "items width"]:
         """Return sentence vectors of all of a text's tokens, CLS and SEP among them."""
-        x = torch.cat([_MODES[mode](tokens.float(), mask[..., None]) for mode in self.modes], dim=1)
+        x = torch.cat([MODES[mode](tokens.float(), mask[..., None]) for mode in self.modes], dim=1)
         for module in self.dense:
             x = module(x)
         return F.normalize(x, dim=1) if self.normalise else x
@@ -83,7 +83,7 @@ def _last(x: Tensor, mask: Tensor) -> Tensor:
     return x[torch.arange(len(x), device=x.device), mask[..., 0].sum(dim=1) - 1]
 
 
-_MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+MODES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cls": lambda x, _mask: x[:, 0],
     "max": _most,
     "mean": _mean,
@@ -173,12 +173,10 @@ def _modes(settings: dict[str, Any]) -> tuple[str, ...]:
     else:
         switches = [n.removeprefix(_OLD) for n, on in settings.items() if on is True and _OLD in n]
         named = [_OLD_NAMES.get(name, name) for name in switches] or ["mean"]
-        chosen = (
-            tuple(sorted(named, key=list(_MODES).index)) if {*named} <= {*_MODES} else (*named,)
-        )
-    unknown = [mode for mode in chosen if mode not in _MODES]
+        chosen = tuple(sorted(named, key=list(MODES).index)) if {*named} <= {*MODES} else (*named,)
+    unknown = [mode for mode in chosen if mode not in MODES]
     if unknown:
-        raise CheckpointError(f"its pooling is {', '.join(unknown)}; known are {', '.join(_MODES)}")
+        raise CheckpointError(f"its pooling is {', '.join(unknown)}; known are {', '.join(MODES)}")
     return chosen
 
 

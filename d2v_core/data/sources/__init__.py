@@ -10,6 +10,7 @@ from d2v_core.data.sources.class_archives import (
     make_cifar10,
     make_digits,
 )
+from d2v_core.data.sources.hub import PREFIX, make_hub
 from d2v_core.data.sources.making import Wish, fresh_folder
 from d2v_core.data.sources.stamps import make_stamps
 from d2v_core.data.sources.wordnet import make_wordnet
@@ -38,7 +39,7 @@ def get(
     """Make a named real data set into a data folder, complete or not at all.
 
     Args:
-        name: one of SOURCES.
+        name: one of SOURCES, or `hub:ID` (`hub:ID@PART`) for a data set of the Hugging Face hub.
         out: the folder to make; it may exist only if it is empty.
         from_: the archive, package or folder to take the data from. `stamps` and `wordnet` are
             found where they are installed, or fetched with apt-get, if it is None.
@@ -49,11 +50,15 @@ def get(
         InputError: if there is no such data set, its data are not there or damaged, or `out` is
             not empty.
     """
-    if name not in SOURCES:
-        raise InputError(f"no data set {name!r}; there are {', '.join(SOURCES)}")
+    if name not in SOURCES and not name.startswith(PREFIX):
+        raise InputError(f"no data set {name!r}; there are {', '.join(SOURCES)}, and hub:ID")
     if limit is not None and limit < 1:
         raise InputError(f"limit={limit}; wanted is at least 1 row of each label")
     if from_ is not None and not from_.exists():
         raise InputError(f"{from_} does not exist")
     with fresh_folder(out) as folder:
-        SOURCES[name](folder, Wish(from_=from_, limit=limit, progress=progress))
+        wish = Wish(from_=from_, limit=limit, progress=progress)
+        if name.startswith(PREFIX):
+            make_hub(name.removeprefix(PREFIX), folder, wish)
+        else:
+            SOURCES[name](folder, wish)
