@@ -175,7 +175,7 @@ class Hub(BaseHTTPRequestHandler):
         self.files = files
         super().__init__(*args)
 
-    def log_message(self, format, *args):  # noqa: A002  # its name there
+    def log_message(self, format, *args):  # its name there
         pass
 
     def do_HEAD(self):
