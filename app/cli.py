@@ -163,6 +163,10 @@ def embed(
     ffn: Annotated[
         bool, typer.Option("--ffn", help="Also every block's MLP output: what data2vec predicts.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that decode; as many as a GPU needs if not given."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Embed a data folder, all layers in one pass; what is there already is not done again.
@@ -175,7 +179,8 @@ def embed(
     from app import workbench
 
     with progress("Embedding") as report:
-        done = workbench.embed(encoder, data, out, pooling=pooling, ffn=ffn, report=report)
+        tokens = workbench.Tokens(pooling, ffn)
+        done = workbench.embed(encoder, data, out, tokens=tokens, workers=workers, report=report)
     skipped: list[list[object]] = [[p.file, p.reason] for p in done.skipped]
     if as_json:
         names = ("name", "added", "already")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,25 +38,38 @@ def quiet(_done: int, _of: int) -> None:
     """Report nothing."""
 
 
+class Tokens(NamedTuple):
+    """What is taken of an encoder's tokens; see `open_encoder`."""
+
+    pooling: str = "mean"
+    ffn: bool = False
+
+
 def embed(
     encoder: str,
     data: Path,
     store: Path | str,
     *,
-    pooling: str = "mean",
-    ffn: bool = False,
+    tokens: Tokens = Tokens(),  # noqa: B008  # never changes
+    workers: int | None = None,
     report: Report = quiet,
 ) -> "Embedded":
-    """Embed a data folder, or this process's share; see `open_encoder` and `d2v_core.embed`."""
+    """Embed a data folder, or this process's share; see `open_encoder` and `d2v_core.embed`.
+
+    Without a number of workers there are as many as the device needs.
+    """
     from d2v_core.data.folder import read_folder  # torch takes seconds to import
+    from d2v_core.data.workers import usual_workers
     from d2v_core.embed import embed as run_embed
     from d2v_core.encoders import open_encoder
-    from d2v_core.shards import Shard
+    from d2v_core.shards import Shard, device_of_this_process
 
     shard = Shard.of_this_process()
-    opened, folder = open_encoder(encoder, pooling=pooling, ffn=ffn), read_folder(data)
+    opened, folder = open_encoder(encoder, **tokens._asdict()), read_folder(data)
     into = Store(store, create=True)
-    done = run_embed(opened, folder, into, report=report, shard=shard)
+    if workers is None:
+        workers = usual_workers(device_of_this_process())
+    done = run_embed(opened, folder, into, report=report, shard=shard, workers=workers)
     if shard.rank == 0:
         into.keep(_encoder_key(done.name), pd.DataFrame({"encoder": [absolute(encoder)]}), {})
     return done

@@ -1,7 +1,8 @@
 """A data folder through an encoder into a store: all layers in one pass, resumable."""
 
+import contextlib
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,23 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from d2v_core.data.decoded import Window, windows
 from d2v_core.data.folder import DataFolder, Item, Problem
+from d2v_core.data.workers import naming_killed_workers
 from d2v_core.encoders.encoder import Encoder
 from d2v_core.encoders.huggingface import HuggingFaceEncoder
-from d2v_core.errors import InputError, MediaError
+from d2v_core.errors import InputError
+from d2v_core.modality import Modality
 from d2v_core.shards import WHOLE, Shard
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
-CHUNK = 512  # items decoded together, then batched by length
+CHUNK, CHUNK_BYTES = 512, 1 << 28
+"""Items decoded together, then batched by length: so many, or those of a quarter of a GiB."""
+
 NUMBERS = 1 << 23
 """The most numbers in a batch, padding among them: 32 recordings of 16 s, or 8 of a minute."""
+
+GO_ON = "what is in the store stays there: go on with the same command, and fewer --workers"
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ def embed(
     *,
     report: Callable[[int, int], None] = lambda _done, _of: None,
     shard: Shard = WHOLE,
+    workers: int = 0,
 ) -> Embedded:
     """Embed what is not in the store yet.
 
@@ -83,9 +92,11 @@ def embed(
         store: where it goes.
         report: called with items done and items in all.
         shard: which of the items.
+        workers: processes that decode, while this one encodes; 0 decodes in this one.
 
     Raises:
-        InputError: if the folder has nothing that the encoder can encode.
+        InputError: if the folder has nothing that the encoder can encode, or a process that decodes
+            is killed.
     """
     recipe = recipe_of(encoder, folder)
     items = [item for item in folder.items if item.modality in encoder.modalities]
@@ -104,19 +115,21 @@ def embed(
     skipped = list(folder.problems) if shard.rank == 0 else []
     added = 0
     report(len(done), len(items))
-    for start in range(0, len(missing), CHUNK):
-        chunk = missing[start : start + CHUNK]
-        order: list[int] = []
-        parts: list[tuple[Tensor, ...]] = []
-        for batch in _batches(encoder, {n: items[n] for n in chunk}, skipped):
-            tensors = list(batch.values())
-            parts.append(encoder.encode(items[next(iter(batch))].modality, tensors).pooled)
-            order += batch
-        if order:
-            layers = [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
-            store.append(recipe, rows.take(order), layers)
-        added += len(order)
-        report(len(done) + start + len(chunk), len(items))
+    waiting = [items[n] for n in missing]
+    made = windows(waiting, encoder.load, most=CHUNK, most_bytes=CHUNK_BYTES, workers=workers)
+    with naming_killed_workers(InputError, GO_ON), contextlib.closing(made):
+        for window in made:
+            skipped += [Problem(name_of(waiting[n]), x) for n, x in window if isinstance(x, str)]
+            order: list[int] = []
+            parts: list[tuple[Tensor, ...]] = []
+            for modality, batch in _batches(encoder, waiting, window):
+                parts.append(encoder.encode(modality, list(batch.values())).pooled)
+                order += batch
+            if order:
+                layers = [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
+                store.append(recipe, rows.take([missing[n] for n in order]), layers)
+            added += len(order)
+            report(len(done) + window[-1][0] + 1, len(items))
     return Embedded(recipe.name, added, len(done), tuple(skipped), shard)
 
 
@@ -142,15 +155,10 @@ def item_table(items: list[Item], root: Path) -> pa.Table:
 
 
 def _batches(
-    encoder: Encoder, items: dict[int, Item], skipped: list[Problem]
-) -> Iterator[dict[int, Tensor]]:
-    """Decode items and yield batches of one modality and of about one length."""
-    loaded: dict[int, Tensor] = {}
-    for number, item in items.items():
-        try:
-            loaded[number] = encoder.load(item)
-        except MediaError as error:
-            skipped.append(Problem(name_of(item), str(error)))
+    encoder: Encoder, items: Sequence[Item], window: Window
+) -> Iterator[tuple[Modality, dict[int, Tensor]]]:
+    """Give batches of one modality and of about one length, by the items' numbers."""
+    loaded = {number: x for number, x in window if not isinstance(x, str)}
     for modality in encoder.modalities:
         same = sorted(
             (n for n in loaded if items[n].modality == modality), key=lambda n: len(loaded[n])
@@ -159,11 +167,11 @@ def _batches(
         for number in same:  # the longest comes last: the others are padded to it
             full = len(batch) == encoder.batch
             if batch and (full or (len(batch) + 1) * loaded[number].numel() > NUMBERS):
-                yield batch
+                yield modality, batch
                 batch = {}
             batch[number] = loaded[number]
         if batch:
-            yield batch
+            yield modality, batch
 
 
 def name_of(item: Item) -> str:

@@ -2,22 +2,23 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from d2v_core.clusters import MFCC_RATE_HZ, k_means, mfcc, nearest_cluster
 from d2v_core.config import RunConfig
 from d2v_core.data.audio import decode_audio
+from d2v_core.data.decoded import decoded
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.items import Item
 from d2v_core.encoders.run import trained
-from d2v_core.errors import InputError, MediaError
+from d2v_core.errors import InputError
 from d2v_core.labels import Clock, Labels, clock_of, cluster_settings, write_labels
 
 MOST_FRAMES = 1_000_000
@@ -29,7 +30,7 @@ class Source:
     """Where the frames that are clustered come from.
 
     Attributes:
-        load: decodes an item; may run in another process.
+        load: decodes an item; it is sent to other processes.
         frames: makes frames (frames, dim) of what was decoded; runs in this process.
         rate_hz: frames a second.
     """
@@ -105,13 +106,13 @@ def make_labels(
 
 def mfcc_source(config: RunConfig) -> Source:
     """Return MFCC of as much of a recording as the model hears."""
-    longest = _clock(config).longest_seconds
-
-    def load(item: Item) -> Float[Tensor, "frames 39"]:
-        samples = torch.as_tensor(decode_audio(item.file, first_seconds=longest))
-        return mfcc(samples[: round(longest * 16_000)])
-
+    load = partial(_mfcc, longest=_clock(config).longest_seconds)
     return Source(load, lambda frames: frames, MFCC_RATE_HZ)
+
+
+def _mfcc(item: Item, longest: float) -> Float[Tensor, "frames 39"]:
+    samples = torch.as_tensor(decode_audio(item.file, first_seconds=longest))
+    return mfcc(samples[: round(longest * 16_000)])
 
 
 def layer_source(run: Path, layer: int) -> Source:
@@ -137,35 +138,13 @@ def layer_source(run: Path, layer: int) -> Source:
     return Source(encoder.load, frames, 1 / _clock(encoder.config).token_seconds)
 
 
-class _Loaded(Dataset[Tensor | str]):
-    """Items as tensors; one that cannot be decoded as the reason."""
-
-    def __init__(self, items: Sequence[Item], load: Callable[[Item], Tensor]) -> None:
-        self.items, self.load = items, load
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitem__(self, number: int) -> Tensor | str:
-        try:
-            return self.load(self.items[number])
-        except MediaError as error:
-            return str(error)
-
-
 def _frames(
     items: Sequence[Item], source: Source, workers: int
 ) -> Iterator[tuple[Item, Tensor | str]]:
     """Give the frames of each item, or why it cannot be decoded."""
-    loader = DataLoader(
-        _Loaded(items, source.load), batch_size=None, num_workers=workers, collate_fn=_as_it_is
-    )
-    for item, loaded in zip(items, loader, strict=True):
-        yield item, loaded if isinstance(loaded, str) else source.frames(loaded)
-
-
-def _as_it_is(loaded: Any) -> Any:  # noqa: ANN401  # the loader's own way would copy it
-    return loaded
+    with closing(decoded(items, source.load, workers=workers)) as each:
+        for item, found in zip(items, each, strict=True):
+            yield item, found if isinstance(found, str) else source.frames(found)
 
 
 def _shuffled(items: list[Item], seed: int) -> list[Item]:

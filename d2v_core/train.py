@@ -12,12 +12,13 @@ from lightning_fabric.wrappers import _FabricModule
 
 from d2v_core.checkpoint import newest_checkpoint, read_run, start_run
 from d2v_core.config import OptimConfig, RunConfig
-from d2v_core.data.feed import feed, naming_killed_workers
+from d2v_core.data.feed import feed
 from d2v_core.data.folder import DataFolder
 from d2v_core.data.pairs import pair_groups
 from d2v_core.data.steps import Step, TrainSteps, training_items
 from d2v_core.data.walk import seeded
-from d2v_core.errors import StoppedError
+from d2v_core.data.workers import naming_killed_workers
+from d2v_core.errors import StoppedError, TrainingError
 from d2v_core.inputs import Totals, masked_places
 from d2v_core.labels import labels_of
 from d2v_core.modality import Modality
@@ -31,6 +32,7 @@ from d2v_core.teacher import ema_decay
 from d2v_core.training import Training, restore, save, set_up, whole_student
 
 CHECKPOINTS = 8  # at most so many a run
+GO_ON = "the last checkpoint is whole: go on from it with --resume, and fewer --workers"
 
 
 def train(
@@ -77,7 +79,8 @@ def train(
         labels=labels_of(run, config),
     )
     steps.refuse_damage()
-    with naming_lost_processes(), naming_killed_workers(), Stop() as stop:
+    killed = naming_killed_workers(TrainingError, GO_ON)
+    with naming_lost_processes(), killed, Stop() as stop:
         if not resume:
             about = _about(folder, fabric)
             in_first_process(fabric, lambda: start_run(run, config, about))

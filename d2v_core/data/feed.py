@@ -1,16 +1,13 @@
 """Steps made in other processes while the device is busy."""
 
-import signal
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Generator
 
 import torch
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from d2v_core.data.steps import Step, TrainSteps
-from d2v_core.errors import D2VError, TrainingError
+from d2v_core.data.workers import as_it_is, begin_worker, end_workers, fetched
+from d2v_core.errors import D2VError
 
 
 class _Sent(Dataset[Step | D2VError]):
@@ -49,58 +46,24 @@ def feed(
         batch_size=None,
         sampler=range(first, len(steps)),
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=as_it_is,
         worker_init_fn=_begin_worker,
         pin_memory=device is not None and device.type == "cuda",
     )
     made = iter(loader)
     try:
-        for step in made:
+        for step in fetched(made):
             if isinstance(step, D2VError):
                 raise step
             yield step
     finally:
-        _end_workers(made)
+        end_workers(made)
 
 
-def _end_workers(made: Iterator[Any]) -> None:
-    """End the workers now, and quietly: torch complains of a killed one as often as any ends."""
-    if not hasattr(made, "_shutdown_workers"):  # there are none
-        return
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if is_main else None
-    made._shutdown_workers()  # pyright: ignore[reportAttributeAccessIssue]  # as its __del__ does
-    if is_main:
-        signal.signal(signal.SIGCHLD, before)
-
-
-def _as_it_is(step: Any) -> Any:  # noqa: ANN401  # the loader's own way would copy it
-    return step
-
-
-def _begin_worker(_number: int) -> None:
-    """Leave it to the first process to stop the others, and share the memory for decoded items."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _begin_worker(number: int) -> None:
+    """Share the memory for decoded items."""
+    begin_worker(number)
     info = get_worker_info()
     assert info is not None
     assert isinstance(info.dataset, _Sent)
     info.dataset.steps.cache.free //= info.num_workers
-
-
-@contextmanager
-def naming_killed_workers() -> Iterator[None]:
-    """Say in one sentence that a worker was killed; torch may say so at any place, in its way.
-
-    Raises:
-        TrainingError: in place of torch's RuntimeError.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker (pid"):
-            raise
-        raise TrainingError(
-            "a process that decodes was killed, perhaps for want of memory; the last checkpoint is "
-            "whole: go on from it with --resume, and fewer --workers"
-        ) from error

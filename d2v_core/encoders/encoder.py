@@ -49,8 +49,11 @@ class Encoder(Protocol):
     batch: int
     """How many items at once are worth it, and fit."""
 
-    def load(self, item: Item) -> Tensor:
-        """Decode an item; raise MediaError with the reason if that fails."""
+    def load(self, item: Item, /) -> Tensor:
+        """Decode an item; raise MediaError with the reason if that fails.
+
+        `encoder.load` may be sent to another process: the weights do not go with it.
+        """
         ...
 
     def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerStates:

@@ -9,11 +9,13 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError  # torch's own refusal; nothing else of it is used
 from typing import Any, cast
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from d2v_core.data.audio import decode_audio
@@ -57,17 +59,6 @@ _DAMAGED = (
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class EatEncoder(StudentEncoder):
-    """Hears spectrograms as Kaldi makes them; padding is masked, which the original does not."""
-
-    def load(self, item: Item) -> Tensor:
-        """Decode a recording; raise MediaError with the reason if that fails."""
-        mel = self.config.audio
-        assert isinstance(mel, MelConfig)  # by construction
-        samples = decode_audio(item.file, first_seconds=mel.max_frames / 100)
-        return eat_spectrogram(torch.as_tensor(samples), bins=mel.bins)[: mel.max_frames]
-
-
 def official(
     path: Path, *, teacher: bool = False, pooling: Pooling = "mean", ffn: bool = False
 ) -> StudentEncoder:
@@ -88,14 +79,28 @@ def official(
         student, weights = read_official(path, teacher=teacher)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    made = EatEncoder if isinstance(student.config.audio, MelConfig) else StudentEncoder
-    return made(
+    encoder = StudentEncoder(
         f"{path.stem}-ema" if teacher else path.stem,
         student,
         weights_hash=hash_of(student.config, weights),
         pooling=pooling,
         ffn=ffn,
     )
+    if isinstance(student.config.audio, MelConfig):
+        encoder.load = partial(eat_tensor, mel=student.config.audio)
+    return encoder
+
+
+def eat_tensor(item: Item, mel: MelConfig) -> Float[Tensor, "frames bins"]:
+    """Decode a recording as EAT hears it, a spectrogram as Kaldi makes them.
+
+    Padding will be masked, which the original does not.
+
+    Raises:
+        MediaError: with the reason, if it cannot be decoded.
+    """
+    samples = decode_audio(item.file, first_seconds=mel.max_frames / 100)
+    return eat_spectrogram(torch.as_tensor(samples), bins=mel.bins)[: mel.max_frames]
 
 
 def read_official(path: Path, *, teacher: bool) -> tuple[Student, dict[str, Tensor]]:

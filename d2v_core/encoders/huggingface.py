@@ -1,6 +1,6 @@
 """Models of the Hugging Face library as encoders: every layer, pooled as the item deserves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from d2v_core.data.items import Item
 from d2v_core.encoders.encoder import LayerStates, Role
+from d2v_core.encoders.huggingface_batches import Preparation
 from d2v_core.encoders.huggingface_families import Family, Tower
 from d2v_core.encoders.huggingface_files import (
     family_of,
@@ -130,6 +131,16 @@ def _part(
     return Part(model, tower, config=config, prepare=prepare, head=head)
 
 
+@dataclass(frozen=True)
+class _Load:
+    """What decodes, without the weights."""
+
+    prepare: Mapping[Modality, Preparation]
+
+    def __call__(self, item: Item) -> Tensor:
+        return self.prepare[item.modality].load(item)
+
+
 class HuggingFaceEncoder:
     """Encodes with the towers of a model of the Hugging Face library.
 
@@ -161,6 +172,7 @@ class HuggingFaceEncoder:
         self.pairs_seen = is_paired and not choice.random
         self.parts: dict[Modality, Part] = {part.tower.modality: part for part in parts}
         self.modalities: tuple[Modality, ...] = tuple(self.parts)
+        self.load = _Load({m: part.prepare for m, part in self.parts.items()})
         self.pooling: str = pooling
         self.pool_with: Pooling = pooling
         self.device = device_of_this_process()
@@ -182,10 +194,6 @@ class HuggingFaceEncoder:
         return (
             widths[tap] if tap in (JOINT, SENTENCE) else pooled_width(widths[tap], self.pool_with)
         )
-
-    def load(self, item: Item) -> Tensor:
-        """Decode an item; raise MediaError with the reason if that fails."""
-        return self.parts[item.modality].prepare.load(item)
 
     @torch.inference_mode()
     def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerStates:

@@ -1,6 +1,7 @@
 """A student with its weights as an encoder, wherever they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -61,11 +62,8 @@ class StudentEncoder:
         self.taps = (*self.student.taps, *(blocks if ffn else ()), *joint)
         width = pooled_width(self.config.trunk.dim, pooling)
         self.widths = tuple(self.config.pairs.dim if tap == JOINT else width for tap in self.taps)
+        self.load: Callable[[Item], Tensor] = partial(item_tensor, config=self.config)
         self.collators = {m: Collator(self.config, m) for m in self.modalities}
-
-    def load(self, item: Item) -> Tensor:
-        """Decode an item; raise MediaError with the reason if that fails."""
-        return item_tensor(item, self.config)
 
     @torch.inference_mode()
     def encode(self, modality: Modality, tensors: Sequence[Tensor]) -> LayerStates:

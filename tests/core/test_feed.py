@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.utils.data import get_worker_info
 
-from d2v_core.data.feed import feed, naming_killed_workers
+from d2v_core.data.feed import feed
 from d2v_core.data.folder import read_folder
 from d2v_core.data.steps import CACHE_BYTES, Step, TrainSteps
+from d2v_core.data.workers import naming_killed_workers
 from d2v_core.errors import InputError, TrainingError
 from tests.conftest import smallest
 
@@ -89,12 +90,12 @@ def test_a_killed_worker_is_named_in_one_sentence(toys):
     steps = Dying(read_folder(toys), smallest())
 
     with (
-        pytest.raises(TrainingError, match="a process that decodes was killed, perhaps for"),
-        naming_killed_workers(),
+        pytest.raises(TrainingError, match="was killed, perhaps for want of memory; try"),
+        naming_killed_workers(TrainingError, "try again"),
     ):
         list(feed(steps, 0, workers=2))
 
 
 def test_other_errors_are_left_alone():
-    with pytest.raises(RuntimeError, match="a bug"), naming_killed_workers():
+    with pytest.raises(RuntimeError, match="a bug"), naming_killed_workers(TrainingError, "wait"):
         raise RuntimeError("a bug")
