@@ -196,4 +196,4 @@ def _continued(
         "learning_rate": rate,
     }
     k = int(previous.settings["trust_k"])
-    return with_trust(near.directions, places, "umap", settings, k)
+    return with_trust(near.directions, places, "umap", settings, k, seed=seed)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from probes.checks import check_finite, unit_rows
 from probes.principal import principal
 from probes.result import Plain, Score, to_plain
-from probes.trust import trustworthiness
+from probes.trust import drawn_by_lot, trustworthiness, undefined_as_none
 from probes.umap_layout import Neighbourhood, cosine_graph, default_epochs, lay_out
 
 NEIGHBOURS = 15
@@ -45,11 +45,22 @@ class Map:
     """1: neighbours on the map are neighbours in the embedding."""
 
     item_trust: Float[np.ndarray, " items"]
-    """The same for every item: how far its neighbours on the map can be believed."""
+    """The same for every item: how far its neighbours on the map can be believed. NaN for those
+    that were not judged: of many items some are drawn by lot, see `with_trust`."""
+
+    def about(self) -> Plain:
+        """Return how the map was made and how far it can be trusted, without the items."""
+        about = {name: getattr(self, name) for name in ("method", "settings", "trustworthiness")}
+        return to_plain(about)
 
     def to_json(self) -> Plain:
-        """Return the map as plain JSON."""
-        return to_plain(self)
+        """Return the map as plain JSON; the trust of an item that was not judged is None."""
+        places = self.coordinates.tolist()
+        return {
+            "coordinates": places,
+            **self.about(),
+            "item_trust": undefined_as_none(self.item_trust),
+        }
 
 
 @runtime_checkable
@@ -71,7 +82,7 @@ def pca_map(x: Float[np.ndarray, "items dim"], *, seed: int = 0, trust_k: int = 
 
     Args:
         x: embeddings.
-        seed: taken as by the other maps; there is no chance in this one.
+        seed: of the items whose trust is measured, if they are many; the map has no chance in it.
         trust_k: neighbours for the trustworthiness (Euclidean), lowered for few items.
 
     Returns:
@@ -83,7 +94,7 @@ def pca_map(x: Float[np.ndarray, "items dim"], *, seed: int = 0, trust_k: int = 
     check_enough(x)
     coordinates, shares = principal(x.astype(np.float64))
     settings = {"variance_1": shares[0], "variance_2": shares[1], "metric": "euclidean"}
-    return with_trust(x, coordinates, "pca", settings, trust_k)
+    return with_trust(x, coordinates, "pca", settings, trust_k, seed=seed)
 
 
 def umap_map(
@@ -116,7 +127,7 @@ def umap_map(
     Source: McInnes, Healy and Melville, arXiv:1802.03426.
     """
     coordinates, settings = umap_places(x, seed=seed, n_neighbors=n_neighbors, min_dist=min_dist)
-    return with_trust(unit_rows(x), coordinates, "umap", settings, trust_k)
+    return with_trust(unit_rows(x), coordinates, "umap", settings, trust_k, seed=seed)
 
 
 def umap_places(
@@ -215,7 +226,7 @@ def tsne_map(
         "seed": seed,
         "version": sklearn.__version__,
     }
-    return with_trust(directions, coordinates, "tsne", settings, trust_k)
+    return with_trust(directions, coordinates, "tsne", settings, trust_k, seed=seed)
 
 
 METHODS: Mapping[MapMethod, MapMaker] = {"pca": pca_map, "tsne": tsne_map, "umap": umap_map}
@@ -240,10 +251,23 @@ def with_trust(
     method: MapMethod,
     settings: Mapping[str, int | float | str],
     k: int,
+    *,
+    seed: int = 0,
 ) -> Map:
-    """Measure how far a map can be trusted and return it; k is lowered for few items."""
+    """Measure how far a map can be trusted and return it.
+
+    Args:
+        x: embeddings.
+        coordinates: places on the map.
+        method: that they were found by.
+        settings: of the method.
+        k: neighbours, lowered for few items.
+        seed: of the items that are judged, if they are too many to judge all within seconds; see
+            `drawn_by_lot`.
+    """
     k = max(1, min(k, (len(x) - 1) // 2))
-    score, per_item = trustworthiness(x, coordinates, k)
+    judged = drawn_by_lot(len(x), np.random.default_rng(seed))
+    score, per_item = trustworthiness(x, coordinates, k, judged=judged)
     return Map(
         coordinates=coordinates,
         method=method,

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 
 from probes.checks import check_same_length, unit_rows
+from probes.progress import tell
 from probes.result import Plain, to_plain
 
 CHUNK = 16_000_000  # cosines held at once
@@ -71,14 +72,19 @@ def nearest(
     left = torch.from_numpy(_directions(queries.astype(kind, copy=False), "queries")).to(device)
     right = torch.from_numpy(_directions(bank.astype(kind, copy=False), "bank")).to(device)
     step = max(1, CHUNK // len(bank))
+    # new memory for every few rows would take as long as the product itself
+    room = torch.empty((min(step, len(queries)), len(bank)), dtype=left.dtype, device=device)
     found = []
     for start in range(0, len(queries), step):
-        cosines = left[start : start + step] @ right.T
+        tell("neighbours", start, len(queries))
+        some = left[start : start + step]
+        cosines = torch.mm(some, right.T, out=room[: len(some)])
         if itself is not None:
             skip = torch.from_numpy(np.asarray(itself[start : start + step], dtype=np.int64))
             cosines.scatter_(1, skip[:, None].to(device), -torch.inf)
         ids, values = largest(cosines, k)
         found.append((ids.cpu(), values.cpu()))
+    tell("neighbours", len(queries), len(queries))
     ids = torch.cat([ids for ids, _ in found]).numpy()
     return Neighbours(ids, torch.cat([values for _, values in found]).numpy())
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Float32, Int
 
 from probes.checks import unit_rows
 from probes.neighbours import nearest
+from probes.progress import tell
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -177,6 +178,7 @@ def lay_out(
     states = rng.integers(1, 2**63, size=len(places), dtype=np.uint64)
     weights, due = graph.data.astype(np.float32), np.zeros(graph.nnz, dtype=np.float32)
     for epoch in range(epochs):
+        tell("layout", epoch, epochs)
         sweep(
             places,
             graph.indptr,
@@ -190,4 +192,5 @@ def lay_out(
             np.float32(rate * (1 - epoch / epochs)),
             NEGATIVES,
         )
+    tell("layout", epochs, epochs)
     return places.astype(np.float64)

@@ -1,6 +1,7 @@
 """Maps: determinism, small sets, and what they do to neighbours."""
 
 import inspect
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from probes import trust
 from probes.checks import unit_rows
 from probes.maps import METHODS, pca_map, tsne_map, umap_map, warm_up_umap
 
@@ -137,6 +139,25 @@ def test_every_map_carries_its_settings(name):
     assert {"metric", "trust_k"} <= set(found.settings)
     assert found.settings.get("seed", 2) == 2
     assert len(found.to_json()["item_trust"]) == 30
+
+
+def test_of_many_items_some_are_judged_by_lot(monkeypatch):
+    x, _ = blobs(200)
+    whole = pca_map(x)
+    monkeypatch.setattr(trust, "FEWEST_JUDGED", 50)
+    # the number of pairs is a default of the function, so it is taken where it is used
+    monkeypatch.setattr("probes.maps.drawn_by_lot", partial(trust.drawn_by_lot, pairs=200 * 60))
+    some, again, other = pca_map(x), pca_map(x), pca_map(x, seed=1)
+    judged = np.isfinite(some.item_trust)
+
+    assert judged.sum() == some.trustworthiness.n == 60
+    np.testing.assert_array_equal(some.item_trust[judged], whole.item_trust[judged])
+    np.testing.assert_array_equal(some.item_trust, again.item_trust)
+    assert (np.isfinite(other.item_trust) != judged).any()
+    np.testing.assert_array_equal(some.coordinates, other.coordinates)
+    listed = some.to_json()["item_trust"]
+    assert [value is not None for value in listed] == judged.tolist()
+    assert some.about().keys() == {"method", "settings", "trustworthiness"}
 
 
 def test_a_perplexity_below_one_is_refused():

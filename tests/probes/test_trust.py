@@ -9,7 +9,7 @@ from scipy.stats import ortho_group
 from sklearn import manifold
 
 from probes import trust
-from probes.trust import fidelity, fitting_ks, trustworthiness
+from probes.trust import drawn_by_lot, fidelity, fitting_ks, trustworthiness
 
 RNG = np.random.default_rng
 
@@ -100,6 +100,86 @@ def test_invariances():
     np.testing.assert_allclose(mixed.item_trust, own.item_trust[:, order])
 
 
+def cloud(items=500, *, seed=0):
+    """Return embeddings and a map that shows two of their channels, not well."""
+    x = RNG(seed).normal(size=(items, 6)) * [3, 2, 1, 1, 1, 1]
+    return x, x[:, :2] + RNG(seed + 1).normal(size=(items, 2))
+
+
+def test_a_judged_item_has_its_own_exact_value_and_others_have_none():
+    x, places = cloud()
+    rows = np.array([3, 77, 78, 400])
+    _, whole = trustworthiness(x, places, 7)
+    score, some = trustworthiness(x, places, 7, judged=rows)
+
+    np.testing.assert_array_equal(some[rows], whole[rows])
+    assert np.isnan(np.delete(some, rows)).all()
+    assert score.value == pytest.approx(whole[rows].mean())
+    assert score.n == 4
+    assert score.method.startswith(
+        "trustworthiness of 4 items drawn by lot from 500, each against all, k = 7; normal interval"
+    )
+    assert "lot" not in trustworthiness(x, places, 7)[0].method
+
+
+def test_a_lot_is_right_on_average_and_its_interval_as_often_as_it_says():
+    x, places = cloud()
+    whole = trustworthiness(x, places, 7)[0].value
+    lots = [
+        trustworthiness(x, places, 7, judged=RNG(seed).choice(500, 60, replace=False))[0]
+        for seed in range(200)
+    ]
+    means = np.array([lot.value for lot in lots])
+    held = np.mean([lot.low <= whole <= lot.high for lot in lots])
+
+    assert abs(means.mean() - whole) < 3 * means.std() / np.sqrt(200)
+    assert means.std() > 0.001
+    # 60 of 500 without replacement: the interval is that of items not seen yet, a little wider
+    assert 0.9 < held <= 0.99
+
+
+def test_all_items_as_a_lot_are_all_items():
+    x, places = cloud(120)
+    whole, lot = fidelity(x, places), fidelity(x, places, judged=RNG(0).permutation(120))
+
+    assert lot.to_json() == whole.to_json()
+
+
+def test_continuity_of_a_lot_is_that_of_the_same_items():
+    x, places = cloud(120)
+    whole, some = fidelity(x, places), fidelity(x, places, judged=np.array([5, 60, 7]))
+
+    np.testing.assert_array_equal(
+        some.item_continuity[:, [5, 7, 60]], whole.item_continuity[:, [5, 7, 60]]
+    )
+    assert some.continuity[1].value == pytest.approx(whole.item_continuity[1, [5, 7, 60]].mean())
+    assert some.to_json()["item_trust"][0][4] is None
+    assert some.to_json()["item_trust"][0][5] == some.item_trust[0, 5]
+
+
+def test_compiled_counting_is_equal_to_sorting(monkeypatch):
+    """With equal items, where counting what is not farther would be off."""
+    x, places = (np.repeat(side, 3, axis=0) for side in cloud(70))
+    places += 0.5 * RNG(3).normal(size=places.shape).round(1)
+    judged = RNG(0).choice(210, 150, replace=False)
+    sorting = fidelity(x, places, judged=judged)
+    monkeypatch.setattr(trust, "COMPILED_FROM", 1)
+    monkeypatch.setattr(trust, "MOST_AT_ONCE", 4000)
+
+    assert fidelity(x, places, judged=judged).to_json() == sorting.to_json()
+
+
+def test_a_lot_follows_from_the_seed_and_from_what_may_be_compared():
+    assert drawn_by_lot(14_000, RNG(0)) is None
+    rows = drawn_by_lot(100_000, RNG(0))
+    assert len(np.unique(rows)) == len(rows) == 2000
+    assert (np.diff(rows) > 0).all()
+    np.testing.assert_array_equal(rows, drawn_by_lot(100_000, RNG(0)))
+    assert (rows != drawn_by_lot(100_000, RNG(1))).any()
+    assert len(drawn_by_lot(1_000_000, RNG(0))) == 1000
+    assert len(drawn_by_lot(3000, RNG(0), pairs=6_000_000)) == 2000
+
+
 PEAK = """
 import sys
 from pathlib import Path
@@ -151,3 +231,10 @@ def test_refusals_of_trustworthiness():
         trustworthiness(x, x[:5, :2], 2)
     with pytest.raises(ValueError, match=r"^no size of neighbourhood: give at least one k$"):
         fidelity(x, x[:, :2], ks=())
+    for rows, different in (([2, 2], 1), ([-1, 2], 2), ([3, 6], 2)):
+        with pytest.raises(
+            ValueError,
+            match=rf"^{different} different rows to judge, of 6 items: give at least 2, numbered "
+            "from 0 to 5$",
+        ):
+            trustworthiness(x, x[:, :2], 2, judged=np.array(rows))
