@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from d2v_core.encoders.encoder import Encoder
-from d2v_core.encoders.fairseq import official
+from d2v_core.encoders.foreign import asked_of, open_file
 from d2v_core.encoders.huggingface import choice_of, huggingface
 from d2v_core.encoders.lowlevel import LowLevelEncoder
 from d2v_core.encoders.pooling import check_pooling
@@ -17,8 +17,8 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
     """Return the encoder that a user named.
 
     Args:
-        name: a run folder or one of its checkpoints, `fairseq:FILE` for an official data2vec 2.0
-            checkpoint (`fairseq-ema:FILE` for its teacher), `hf:ID_OR_PATH` for a model of the
+        name: a run folder or one of its checkpoints, `file:FILE` for a checkpoint of fairseq,
+            MAE or open_clip (`file-ema:FILE` for its teacher), `hf:ID_OR_PATH` for a model of the
             Hugging Face library (`hf-random:` for it untrained, `hf-bf16:` for it in bf16,
             `hf-image:`, `hf-audio:` or `hf-text:` for one of its towers), `random:PRESET` for an
             untrained model, or `lowlevel` for statistics without any model.
@@ -35,15 +35,15 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
     how = check_pooling(pooling)
     if colon and kind == "random":
         return untrained(rest, pooling=how, ffn=ffn)
-    if colon and kind in ("fairseq", "fairseq-ema"):
-        teacher = kind == "fairseq-ema"
-        return official(Path(rest), teacher=teacher, pooling=how, ffn=ffn)
+    asked = asked_of(kind) if colon else None
+    if asked is not None:
+        return open_file(Path(rest).expanduser(), asked, pooling=how, ffn=ffn)
     choice = choice_of(kind) if colon else None
     if choice is not None:
         return huggingface(rest, choice, pooling=how, ffn=ffn)
     if not Path(name).is_dir():
         raise InputError(
-            f"there is no encoder {name!r}; name a run folder, fairseq:FILE, hf:ID_OR_PATH, "
+            f"there is no encoder {name!r}; name a run folder, file:FILE, hf:ID_OR_PATH, "
             "random:PRESET or lowlevel"
         )
     return trained(Path(name), pooling=how, ffn=ffn)

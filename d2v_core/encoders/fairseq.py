@@ -4,14 +4,9 @@ Pictures, raw sound, text, and EAT's spectrograms; pretrained or fine-tuned; the
 teacher. Every weight is accounted for, and no pickle is executed.
 """
 
-import argparse
-import struct
-import warnings
-import zipfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError  # torch's own refusal; nothing else of it is used
 from typing import Any, cast
 
 import torch
@@ -29,32 +24,14 @@ from d2v_core.encoders.fairseq_names import (
     pretrained,
     without_leftovers,
 )
+from d2v_core.encoders.foreign_texts import PUBLISHED
 from d2v_core.encoders.pooling import Pooling
 from d2v_core.encoders.run import hash_of
 from d2v_core.encoders.student import StudentEncoder
+from d2v_core.encoders.torch_files import read_file
 from d2v_core.errors import CheckpointError
 from d2v_core.modality_config import MelConfig
 from d2v_core.model import Student
-
-PUBLISHED = "FacebookAI/roberta-base"
-"""The vocabulary of texts where the file has none beside it: the same entries, the same numbers."""
-
-_DAMAGED = (
-    UnpicklingError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    LookupError,
-    OSError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    MemoryError,
-    OverflowError,
-    struct.error,
-    zipfile.BadZipFile,
-)
-"""What torch raises, one place or another, on a file that is no checkpoint or a damaged one."""
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -109,7 +86,7 @@ def read_official(path: Path, *, teacher: bool) -> tuple[Student, dict[str, Tens
     Raises:
         CheckpointError: as `official`.
     """
-    file = _read(path)
+    file = _fairseq_file(path)
     theirs, sense = pretrained(file["model"])
     average = theirs.pop("_ema", None)
     if teacher:
@@ -127,33 +104,8 @@ def read_official(path: Path, *, teacher: bool) -> tuple[Student, dict[str, Tens
     return student, weights
 
 
-def _refuse_packed(path: Path) -> None:
-    """Raise CheckpointError for a file that unpacks to more than it is: torch never packs."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            said = sum(info.file_size for info in archive.infolist())
-    except _DAMAGED as error:
-        raise CheckpointError(f"it is damaged, and is not read: {error}") from error
-    if said > path.stat().st_size:
-        raise CheckpointError("it is packed, as no file of torch is, and is not read")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of tensors and plain values."""
-    if not path.is_file():
-        raise CheckpointError("there is no such file")
-    _refuse_packed(path)
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")  # it is read or refused, nothing between
-            file = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGED as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"it holds more than tensors and plain values, or is damaged, and is not read: {reason}"
-        ) from error
+def _fairseq_file(path: Path) -> dict[str, Any]:
+    file = read_file(path)
     if not isinstance(file, dict) or not isinstance(file.get("model"), dict):
         raise CheckpointError("it is no fairseq checkpoint: it has no `model`")
     if not all(isinstance(name, str) for name in file["model"]):
