@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
-
 from d2v_core.encoders.foreign_names import (
     Foreign,
     Naming,
@@ -185,8 +183,9 @@ def _with_teacher(weights: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(average, Mapping):
         raise CheckpointError("it holds no teacher (`_ema`); leave it at the student")
     # A teacher that is made of the transformer only has no `encoder.` in front of its names.
-    named = {n if n in weights else f"encoder.{n}": x for n, x in average.items()}
+    start = "" if average.keys() <= weights.keys() else "encoder."
+    named = {f"{start}{n}": x for n, x in average.items()}
     extra = sorted(set(named) - set(weights))
     if extra:
         raise CheckpointError(f"its teacher has {extra[0]}, which its student has not")
-    return weights | {n: x for n, x in named.items() if isinstance(x, Tensor)}
+    return weights | named
