@@ -1,11 +1,16 @@
 """Maps made in a process of their own, so that the page does not wait for them."""
 
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import IO, NamedTuple
+
+from app.noting import VARIABLE, Noted, read_note
 
 
 class Job(NamedTuple):
@@ -28,6 +33,8 @@ class Running:
 
     process: subprocess.Popen[bytes]
     words: IO[bytes]
+    notes: Path
+    """Where it notes how far it is, in a folder of its own."""
 
 
 def map_command(job: Job) -> list[str]:
@@ -36,6 +43,14 @@ def map_command(job: Job) -> list[str]:
         return [sys.executable, "-m", "app.mapping", job.place, job.wish]
     named = ["--name", job.name, "--tap", job.tap, "--method", "umap"]
     return [sys.executable, "-m", "app.cli", "map", job.place, *named]
+
+
+def _start(job: Job) -> Running:
+    words = tempfile.TemporaryFile()  # closed, as the folder is removed, when the process has ended
+    notes = Path(tempfile.mkdtemp(prefix="d2v-map-")) / "progress.json"
+    environment = {**os.environ, VARIABLE: str(notes)}
+    process = subprocess.Popen(map_command(job), stdout=words, stderr=words, env=environment)
+    return Running(process, words, notes)
 
 
 class MapJobs:
@@ -62,10 +77,14 @@ class MapJobs:
                 return "running"
             if self.running:
                 return "waiting"
-            words = tempfile.TemporaryFile()  # closed when the process has ended
-            process = subprocess.Popen(map_command(job), stdout=words, stderr=words)
-            self.running[job] = Running(process, words)
+            self.running[job] = _start(job)
             return "running"
+
+    def how_far(self, job: Job) -> Noted | None:
+        """Return how far a map is; None if nobody can tell, or it is not being made."""
+        with self.lock:
+            running = self.running.get(job)
+            return None if running is None else read_note(running.notes)
 
     def why(self, job: Job) -> str:
         """Return the last line that a failed process said."""
@@ -86,6 +105,7 @@ class MapJobs:
             running.words.seek(0)
             lines = running.words.read().decode(errors="replace").strip().splitlines()
             running.words.close()
+            shutil.rmtree(running.notes.parent, ignore_errors=True)
             del self.running[job]
             if status:
                 self.failed[job] = lines[-1] if lines else f"it ended with status {status}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from app.guests import Guest
     from app.neighbourhood import Around
+    from app.noting import Noted
     from app.scatter.layout import Placed
     from d2v_core.modality import Modality
     from d2v_core.store import Representation
@@ -47,6 +48,21 @@ def ensure(place: str, wish: MapWish) -> tuple[str, str]:
     """See that a map is being made; return how that stands, and why it failed."""
     job = job_of(place, wish)
     return cached.map_jobs().ensure(job), cached.map_jobs().why(job)
+
+
+def how_far(place: str, wish: MapWish) -> "Noted | None":
+    """Return how far a map is, or the judging of it; None if nobody can tell."""
+    return cached.map_jobs().how_far(job_of(place, wish))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def takes(place: str, wish: MapWish) -> float:
+    """Return about how many seconds a map takes on two cores."""
+    from app import map_plan, mapping
+
+    store = cached.store(place)
+    there = len(mapping.stops(store, wish)) if wish.over else 1
+    return map_plan.seconds_of(map_plan.parts_of(wish, *mapping.size_of(store, wish), there))
 
 
 def forget(place: str, wish: MapWish) -> None:
@@ -122,7 +138,7 @@ def _reference(place: str, name: str) -> tuple[str, str]:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def faithful(place: str, wish: MapWish, count: int) -> "tuple[pd.DataFrame, Plain]":
-    """Return how far a map is continuous, and hubs; raise NotDrawn while that is being found out.
+    """Return how far every item can be believed, and hubs; raise NotDrawn if it takes longer.
 
     Args:
         place: of the store.

@@ -100,7 +100,7 @@ def _table(data: Representation, points: pd.DataFrame, tap: str, wanted: Sequenc
     items = data.items.rename(columns={c: f"{c}_" for c in data.items.columns if c in taken})
     table = pa.Table.from_pandas(items, preserve_index=False)
     for column in ("x", "y", "trust"):
-        table = table.append_column(column, pa.array(points[column].to_numpy()))
+        table = table.append_column(column, pa.array(points[column].to_numpy(), from_pandas=True))
     table = table.append_column("neighbors", _neighbours(data.layers[tap]))
     for column, x in layers.items():
         flat = pa.array(np.ascontiguousarray(x, dtype=np.float32).ravel())

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from app.map_plan import MOST_JUDGED
 from app.tables import number
+from app.training_words import seconds_words
 from app.words import PLURAL, SINGULAR
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from app.guests import Guest
+    from app.noting import Noted
 
 MAPS = {"umap": "UMAP", "pca": "PCA", "tsne": "t-SNE"}
 ABOUT_MAPS = {
@@ -184,6 +187,45 @@ def score_words(name: str, score: Mapping[str, Any]) -> str:
         + ("" if score["low"] is None else f" ({number(score['low'])} to {number(score['high'])})")
         + ("" if score["chance"] is None else f", chance {number(score['chance'])}")
     )
+
+
+def n_words(n: int, items: int) -> str:
+    """Return how many items a number rests on, as Markdown."""
+    return f"n = {n:,}" + ("" if n == items else f" of {items:,} items, drawn by lot")
+
+
+def counted_words(colour: str, known: int, items: int) -> str:
+    """Say of how many items a colour is known; nothing if it is of all."""
+    if known == items:
+        return ""
+    if known == 0:
+        return (
+            f":material/info: {colour.capitalize()} is not counted of more than {MOST_JUDGED:,} "
+            "items: it compares all with all. All items are grey."
+        )
+    return (
+        f":material/info: {colour.capitalize()} was measured of {known:,} of the {items:,} items, "
+        "drawn by lot, each against all others. The rest is grey."
+    )
+
+
+def bar_words(noted: "Noted | None", what: str, now: float) -> tuple[float, str]:
+    """Return how far a bar is, and what stands on it.
+
+    Args:
+        noted: how far the work was when it said so last; None if it has not yet.
+        what: is being done.
+        now: seconds since 1970.
+    """
+    if noted is None or not noted.of:
+        return 0.0, f"{what}: reading the items"
+    share = min(1.0, noted.done / noted.of)
+    stage = f" ({noted.stage})" if noted.stage else ""
+    if noted.seconds_left is None:
+        return share, f"{what}{stage}"
+    left = noted.seconds_left - (now - noted.at)
+    words = f"about {seconds_words(left)} left" if left >= 1 else "almost done"
+    return share, f"{what}{stage}, {words}"
 
 
 def joint_words(

@@ -7,6 +7,7 @@ page looks for it.
 import argparse
 import importlib.metadata
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from app import workbench
+from app.map_plan import MOST_JUDGED, Plan, parts_of, parts_of_judging
+from app.noting import Notes
 from app.spaces import measure_gaps, open_space, vectors_in
 from app.wishes import MapWish, SpaceWish
 from d2v_core.errors import D2VError, StoreError
@@ -25,10 +28,12 @@ from probes.aligned_maps import aligned_maps
 from probes.checks import unit_rows
 from probes.maps import Map, MapMaker, pca_map, tsne_map, umap_map
 from probes.mutual_knn import knn_graph
+from probes.progress import told_to
 from probes.result import Plain, Score
-from probes.trust import fidelity
+from probes.trust import Fidelity, drawn_by_lot, fidelity
 
 HUB_K = 10
+NICE = 10
 MAKERS: Mapping[str, MapMaker] = {"umap": umap_map, "pca": pca_map, "tsne": tsne_map}
 
 
@@ -69,7 +74,7 @@ def _single(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
     space = open_space(data, wish.tap, wish.spaced())
     draw = partial(MAKERS[wish.method], **_settings(wish))
     made = draw(vectors_in(data, wish.tap, space))
-    return _points(data, made), _about(made)
+    return _points(data, made), made.about()
 
 
 def _settings(wish: MapWish) -> dict[str, Any]:
@@ -81,13 +86,6 @@ def _points(data: Representation, made: Map) -> pd.DataFrame:
     at = np.asarray(made.coordinates)
     places = {"x": at[:, 0], "y": at[:, 1], "trust": made.item_trust}
     return data.items[["id", "modality"]].assign(**places)
-
-
-def _about(made: Map) -> Plain:
-    about = made.to_json()
-    for name in ("coordinates", "item_trust"):
-        del about[name]
-    return about
 
 
 def _journey(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
@@ -115,7 +113,7 @@ def _journey(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
         {"before": s.before, "after": s.after, "median": s.median, "changed": s.changed}
         for s in made.steps
     ]
-    maps = {name: _about(one) for name, one in zip(made.names, made.maps, strict=True)}
+    maps = {name: one.about() for name, one in zip(made.names, made.maps, strict=True)}
     return pd.concat(tables, ignore_index=True), {"maps": maps, "moves": moves}
 
 
@@ -157,15 +155,18 @@ def _step(encoder: str) -> tuple[str, int] | None:
 
 def faithful_key(wish: MapWish) -> str:
     """Return under what is kept how far a map can be believed."""
-    return f"faithful|1|{key_of(wish)}"
+    return f"faithful|2|{key_of(wish)}"
 
 
 def faithful(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
-    """Return continuity and hubness of every item, and the continuity of the map.
+    """Return trust, continuity and hubness of every item, and how far the map can be believed.
+
+    Of more than MOST_JUDGED items some are judged, drawn by lot, and hubs are not counted.
 
     Returns:
-        `continuity` and `hub` of every item: how often it is among the HUB_K nearest of others.
-        And the score of the whole map, as JSON.
+        `trust`, `continuity` and `hub` of every item, NaN where they were not measured; `hub` is
+        how often it is among the HUB_K nearest of others. And `trustworthiness` and `continuity` of
+        the whole map, as JSON.
     """
     if wish.over:
         raise StoreError("every map of a journey is judged by itself")
@@ -177,22 +178,30 @@ def faithful(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
     data = store.read(wish.name, taps=(wish.tap,))
     x = vectors_in(data, wish.tap, open_space(data, wish.tap, wish.spaced()))
     try:
-        unit = unit_rows(x)
-        k = int(about["settings"]["trust_k"])
-        is_euclidean = about["settings"]["metric"] == "euclidean"
-        seen = points[["x", "y"]].to_numpy()
-        judged = fidelity(x if is_euclidean else unit, seen, ks=(k,))
-        near = knn_graph(unit, min(HUB_K, len(x) - 1))
+        judged, hubs = _judged(x, points, about)
     except ValueError as error:
         raise StoreError(f"this map cannot be judged: {error}") from error
-    table = pd.DataFrame(
-        {
-            "continuity": judged.item_continuity[0],
-            "hub": np.bincount(near.ravel(), minlength=len(x)),
-        }
-    )
-    store.keep(key, table, {"continuity": judged.continuity[0].to_json()})
-    return table, {"continuity": judged.continuity[0].to_json()}
+    values = {"trust": judged.item_trust[0], "continuity": judged.item_continuity[0], "hub": hubs}
+    scores = {
+        "trustworthiness": judged.trustworthiness[0].to_json(),
+        "continuity": judged.continuity[0].to_json(),
+    }
+    store.keep(key, pd.DataFrame(values), scores)
+    return pd.DataFrame(values), scores
+
+
+def _judged(x: np.ndarray, points: pd.DataFrame, about: Plain) -> tuple[Fidelity, np.ndarray]:
+    """Return how far a map can be believed, and how often each item is near to others."""
+    unit, n = unit_rows(x), len(x)
+    k = int(about["settings"]["trust_k"])
+    is_euclidean = about["settings"]["metric"] == "euclidean"
+    seen = points[["x", "y"]].to_numpy()
+    rows = None if n <= MOST_JUDGED else drawn_by_lot(n, np.random.default_rng(0))
+    judged = fidelity(x if is_euclidean else unit, seen, ks=(k,), judged=rows)
+    if n > MOST_JUDGED:
+        return judged, np.full(n, np.nan)
+    near = knn_graph(unit, min(HUB_K, n - 1))
+    return judged, np.bincount(near.ravel(), minlength=n)
 
 
 def gaps(store: Store, name: str, tap: str, wish: SpaceWish) -> list[Plain]:
@@ -234,15 +243,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("wish", type=read_wish)
     given = parser.parse_args(arguments)
     try:
-        store = Store(given.place)
-        make(store, given.wish)
-        if not given.wish.over:
-            faithful(store, given.wish)
+        make_and_judge(Store(given.place), given.wish)
     except D2VError as error:
         sys.stderr.write(f"d2v: {error}\n")
         return 2
     return 0
 
 
+def make_and_judge(store: Store, wish: MapWish) -> None:
+    """Make a map, then judge every item on it; note how far each of the two is."""
+    items, width = size_of(store, wish)
+    stops_there = len(stops(store, wish)) if wish.over else 1
+    with told_to(Plan(parts_of(wish, items, width, stops_there), Notes.wanted())):
+        make(store, wish)
+    if not wish.over:
+        with told_to(Plan(parts_of_judging(items, width), Notes.wanted())):
+            faithful(store, wish)
+
+
+def size_of(store: Store, wish: MapWish) -> tuple[int, int]:
+    """Return of how many items a map is, and how many numbers each has."""
+    recipe = store.recipe(wish.name)
+    if wish.tap not in recipe.taps:
+        raise StoreError(f"{wish.name} has no tap {wish.tap}; it has {', '.join(recipe.taps)}")
+    items = len(store.read(wish.name, taps=()).items)
+    return items, recipe.widths[recipe.taps.index(wish.tap)]
+
+
 if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(NICE)  # the pages, which somebody looks at, come first
     sys.exit(main())

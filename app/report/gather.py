@@ -213,7 +213,7 @@ def _map(store: Store, name: str, items: pd.DataFrame, method: str) -> dict[str,
     columns: dict[str, list[Any]] = {
         "x": [round(float(x), 4) for x in shown["x"]],
         "y": [round(float(y), 4) for y in shown["y"]],
-        "trust": [round(float(t), 4) for t in shown["trust"]],
+        "trust": [None if pd.isna(t) else round(float(t), 4) for t in shown["trust"]],
     }
     for column in ("id", "modality", "label", "text"):
         values = [None if pd.isna(v) else str(v)[:TEXT_CHARACTERS] for v in items[column]]

@@ -20,7 +20,7 @@ from app.views.map_item import choose_row, chosen_row, draw_table
 from app.views.map_link import offer_link
 from app.views.map_picture import Picture, draw_picture
 from app.views.map_space import draw_space, settle_space
-from app.views.map_trust import draw_move, draw_trust
+from app.views.map_trust import draw_move, draw_trust, judge_items
 from app.views.map_wait import read_map
 from app.views.selected import draw_selected, selected_rows
 from app.wishes import MapWish
@@ -40,14 +40,7 @@ def table_of(
     items = chosen.read().items
     columns = {name: points[name].to_numpy() for name in ("x", "y", "trust")}
     table = items.assign(**columns, row=range(len(items)))
-    if colour not in ("continuity", "hub"):
-        return table
-    try:
-        judged, _ = cached_map.faithful(chosen.place, wish, len(items))
-    except cached_map.NotDrawn:
-        st.caption(f"{colour.capitalize()} is counted with the map, which is being made.")
-        return table.assign(**{colour: np.nan})
-    return table.assign(**{colour: judged[colour].to_numpy()})
+    return judge_items(chosen, wish, table, colour)
 
 
 def stop_of(chosen: state.Chosen, wish: MapWish, laid: cached_map.Laid) -> int:

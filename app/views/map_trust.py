@@ -1,34 +1,88 @@
-"""How far a map can be believed, in a line under it; and how a way through maps goes."""
+"""How far a map and its items can be believed; and how a way through maps goes."""
 
+import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from app import cached_map, state
-from app.map_words import MAPS, move_words, score_words
+from app.map_words import MAPS, bar_words, counted_words, move_words, n_words, score_words
+from app.views.map_wait import POLL_SECONDS, see_to
 from app.wishes import MapWish
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from probes.result import Plain
+
+JUDGED = ("trust", "continuity", "hub")
+"""Colours that are a judgement on every item."""
 
 
 def draw_trust(chosen: state.Chosen, wish: MapWish, about: "Plain", laid: cached_map.Laid) -> None:
     """Say how far the picture can be believed, and that it was turned."""
-    parts = [f"{MAPS[about['method']]}", score_words("trustworthiness", about["trustworthiness"])]
-    try:
-        judged = None if wish.over else cached_map.faithful(
-            chosen.place, wish, len(laid.frames[-1])
-        )  # fmt: skip
-    except cached_map.NotDrawn:
-        judged = None
-    if judged is not None:
-        parts.append(score_words("continuity", judged[1]["continuity"]))
-    said = ", ".join(parts)
-    st.caption(
-        f"{said} (n = {about['trustworthiness']['n']}). At 1, neighbours on the map are neighbours "
-        "in the model, and the other way round; sizes of groups and distances between them mean "
-        f"little.{turned_words(laid.placed.residual)}"
+    scores = {"trustworthiness": about["trustworthiness"]}
+    items = len(laid.frames[-1])
+    if not wish.over:
+        try:
+            scores |= cached_map.faithful(chosen.place, wish, items)[1]
+        except cached_map.NotDrawn:
+            pass
+    said = ", ".join(
+        [MAPS[about["method"]], *(score_words(name, score) for name, score in scores.items())]
     )
+    st.caption(
+        f"{said} ({n_words(scores['trustworthiness']['n'], items)}). At 1, neighbours on the map "
+        "are neighbours in the model, and the other way round; sizes of groups and distances "
+        f"between them mean little.{turned_words(laid.placed.residual)}"
+    )
+
+
+def judge_items(
+    chosen: state.Chosen, wish: MapWish, table: "pd.DataFrame", colour: str
+) -> "pd.DataFrame":
+    """Return a table with what is known of every item's place; say of how many it is known.
+
+    Of many items that is counted in the background, and only if somebody wants to see it.
+
+    Args:
+        chosen: store, run and layer.
+        wish: the map.
+        table: all items, with the `trust` that the map came with.
+        colour: what they are coloured by.
+    """
+    if colour not in JUDGED or (colour == "trust" and table["trust"].notna().all()):
+        return table
+    if not wish.over:
+        try:
+            judged, _ = cached_map.faithful(chosen.place, wish, len(table))
+        except cached_map.NotDrawn:
+            wait_for_judgement(chosen, wish, len(table), colour)
+        else:
+            table = table.assign(**{colour: judged[colour].to_numpy()})
+    if colour not in table:
+        return table.assign(**{colour: np.nan})
+    words = counted_words(colour, int(table[colour].notna().sum()), len(table))
+    if words:
+        st.caption(words)
+    return table
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def wait_for_judgement(chosen: state.Chosen, wish: MapWish, items: int, colour: str) -> None:
+    """See that every item is judged, and draw the page anew when that is done."""
+    try:
+        cached_map.faithful(chosen.place, wish, items)
+    except cached_map.NotDrawn:
+        pass
+    else:
+        st.rerun()
+    failed = f"{colour.capitalize()} could not be counted"
+    if see_to(chosen, wish, failed, "Items are grey where it is not known."):
+        noted = cached_map.how_far(chosen.place, wish)
+        share, words = bar_words(noted, f"Counting {colour} of every item", time.time())
+        st.progress(share, text=words)
 
 
 def turned_words(residual: float | None) -> str:

@@ -1,13 +1,24 @@
 """The map page: what every control changes, what is refused in words, what a link restores."""
 
 import json
+import time
+from functools import partial
 
 import pytest
 
+from app import cached_map, mapping
+from app.background import MapJobs
+from app.noting import Noted
 from app.routes import ASSETS
+from app.wishes import MapWish
+from app.workbench import name_of
+from d2v_core.store import Store
+from probes import trust
 from tests.app.test_views import words
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_umap", "served")]
+
+TAP = "joint"
 
 
 @pytest.fixture
@@ -97,7 +108,7 @@ def test_settings_have_words_and_ask_for_another_map(open_map):
 
     assert not app.exception
     assert "About how many neighbours hold an item. Try two" in words(app)
-    assert "t-SNE is being computed" in words(app)
+    assert "t-SNE is being computed" in app.get("progress")[0].proto.text
 
 
 def test_a_way_through_the_layers_is_told_to_the_browser_and_the_layer_is_its_stop(open_map):
@@ -127,6 +138,63 @@ def test_a_map_is_coloured_by_how_far_it_can_be_believed(open_map, colour):
     assert scene(app)["legend"]["title"] == colour
     assert scene(app)["legend"]["scale"]["low"] < scene(app)["legend"]["scale"]["high"]
     assert ", continuity **" in words(app)
+
+
+@pytest.fixture
+def of_many(monkeypatch):
+    """Treat a few items as many: some are judged with the map, all only in the background."""
+    monkeypatch.setattr(trust, "FEWEST_JUDGED", 20)
+    monkeypatch.setattr("probes.maps.drawn_by_lot", partial(trust.drawn_by_lot, pairs=1))
+    monkeypatch.setattr(cached_map, "QUICK_ITEMS", 10)
+    noted = Noted(done=250, of=1000, seconds_left=130.0, at=time.time(), stage="judging the map")
+    monkeypatch.setattr(MapJobs, "how_far", lambda _self, _job: noted)
+
+
+@pytest.mark.usefixtures("of_many")
+def test_of_many_items_some_are_judged_and_the_rest_only_if_somebody_wants_to_see_it(
+    open_map, changed_store
+):
+    place, _ = changed_store(lambda table: table)  # no map is kept in it
+    app = open_map(place, colour="label")
+    items = scene(app)["count"]
+    assert f"(n = 20 of {items} items, drawn by lot)" in words(app)
+    assert not app.get("progress")
+
+    app.selectbox(key="colour").select("trust").run()
+    assert not app.exception
+    assert f"Trust was measured of 20 of the {items} items, drawn by lot, each" in words(app)
+    bar = app.get("progress")[0].proto
+    assert bar.value == 25
+    assert bar.text == "Counting trust of every item (judging the map), about 2 min left"
+
+    mapping.faithful(Store(place), MapWish(name_of(Store(place), "toy"), TAP, "pca"))
+    app.run()
+    assert not app.get("progress")
+    assert f"(n = {items})" in words(app)
+    assert "items, drawn by lot" not in words(app)
+
+
+def test_a_map_that_takes_long_is_made_when_it_is_asked_for(open_map, monkeypatch):
+    monkeypatch.setattr(cached_map, "takes", lambda _place, _wish: 3000.0)
+    app = open_map(method="UMAP")
+
+    assert "UMAP of so many items takes about 50 min on two cores" in words(app)
+    assert not app.get("progress")
+    app.button(key="map_ask").click().run()
+    assert "takes about" not in words(app)
+    assert "UMAP is being computed" in app.get("progress")[0].proto.text
+
+
+def test_a_map_that_has_failed_says_why_and_may_be_tried_again(open_map, monkeypatch):
+    forgotten = []
+    monkeypatch.setattr(MapJobs, "ensure", lambda _self, _job: "failed")
+    monkeypatch.setattr(MapJobs, "why", lambda _self, _job: "d2v: out of luck")
+    monkeypatch.setattr(MapJobs, "forget", lambda _self, job: forgotten.append(job.tap))
+    app = open_map(method="UMAP")
+    assert "The UMAP could not be made: d2v: out of luck This is PCA." in words(app)
+
+    app.button(key="map_again").click().run()
+    assert forgotten == [TAP]
 
 
 def test_names_of_groups_lie_on_the_map_if_wanted(open_map):

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from app import mapping, workbench
 from app.background import Job, map_command
 from app.mapping import MapWish
+from app.noting import Notes
 from app.wishes import settings_of
 from d2v_core.data.folder import read_folder
 from d2v_core.embed import embed
@@ -18,6 +20,7 @@ from d2v_core.encoders.run import of_learner
 from d2v_core.errors import StoreError
 from d2v_core.learner import Learner
 from d2v_core.store import Store
+from probes import trust
 from probes.neighbours import nearest
 from tests.conftest import smallest
 
@@ -86,6 +89,37 @@ def test_hubs_and_continuity_are_of_the_model_not_of_the_map(store, wish):
     assert table["hub"].tolist() == np.bincount(near.ravel(), minlength=72).tolist()
     assert table["hub"].mean() == pytest.approx(10)
     assert table["continuity"].mean() == pytest.approx(about["continuity"]["value"])
+
+
+def test_every_item_of_many_is_judged_only_up_to_a_number(store, wish, monkeypatch):
+    monkeypatch.setattr(trust, "FEWEST_JUDGED", 20)
+    monkeypatch.setattr(mapping, "drawn_by_lot", partial(trust.drawn_by_lot, pairs=1))
+    whole, _ = mapping.faithful(store, wish)
+    monkeypatch.setattr(mapping, "MOST_JUDGED", 71)
+    monkeypatch.setattr(mapping, "faithful_key", lambda _: "another")
+    some, about = mapping.faithful(store, wish)
+    known = some["trust"].notna()
+
+    assert known.sum() == 20
+    assert (some["continuity"].notna() == known).all()
+    pd.testing.assert_frame_equal(
+        some.loc[known, ["trust", "continuity"]], whole.loc[known, ["trust", "continuity"]]
+    )
+    assert some["hub"].isna().all()
+    assert about["trustworthiness"]["n"] == about["continuity"]["n"] == 20
+
+
+@pytest.mark.slow
+def test_a_map_that_is_made_by_the_command_notes_map_and_judgement(store, wish, monkeypatch):
+    noted = []
+    monkeypatch.setattr(Notes, "note", lambda _self, *said, **more: noted.append((*said, more)))
+    mapping.make_and_judge(store, wish._replace(space="centred", method="umap"))
+
+    stages = list(dict.fromkeys(more["stage"] for _, _, more in noted))
+    assert stages == ["searching neighbours", "laying out", "judging the map"]
+    ends = [number for number, (done, of, _) in enumerate(noted) if done == of]
+    assert len(ends) == 2  # of the map, and of the judgement
+    assert ends[-1] == len(noted) - 1
 
 
 def test_a_way_through_the_layers_has_all_items_at_every_stop(store, wish):

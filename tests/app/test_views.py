@@ -93,7 +93,7 @@ def test_the_map_starts_with_an_item_and_its_surroundings(open_app, toy_store):
     said = words(app)
 
     assert not app.exception
-    assert "UMAP is being computed" in said
+    assert "UMAP is being computed" in app.get("progress")[0].proto.text
     assert "PCA, trustworthiness" in said
     assert "A picture: robin" in said  # the first picture in the test split, by id
     for near in ("Nearest pictures", "Nearest sounds", "Nearest sentences"):
