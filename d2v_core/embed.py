@@ -27,6 +27,10 @@ CHUNK, CHUNK_BYTES = 512, 1 << 28
 NUMBERS = 1 << 23
 """The most numbers in a batch, padding among them: 32 recordings of 16 s, or 8 of a minute."""
 
+STRETCH, FEWEST = 1.25, 4
+"""No item of a batch is filled up to more than so many times its length, of batches that have so
+many items: padding costs as much as what is heard."""
+
 GO_ON = "what is in the store stays there: go on with the same command, and fewer --workers"
 
 
@@ -165,13 +169,19 @@ def _batches(
         )
         batch: dict[int, Tensor] = {}
         for number in same:  # the longest comes last: the others are padded to it
-            full = len(batch) == encoder.batch
-            if batch and (full or (len(batch) + 1) * loaded[number].numel() > NUMBERS):
+            if batch and _is_full(batch, loaded[number], encoder.batch):
                 yield modality, batch
                 batch = {}
             batch[number] = loaded[number]
         if batch:
             yield modality, batch
+
+
+def _is_full(batch: dict[int, Tensor], longer: Tensor, most: int) -> bool:
+    """Say whether a longer item has to begin a batch of its own."""
+    shortest = len(next(iter(batch.values())))
+    is_stretched = len(batch) >= FEWEST and len(longer) > STRETCH * shortest
+    return len(batch) == most or is_stretched or (len(batch) + 1) * longer.numel() > NUMBERS
 
 
 def name_of(item: Item) -> str:

@@ -1,11 +1,13 @@
 """Embedding: all layers, once, whatever the batch; skipped items are named; broken runs resume."""
 
 import shutil
+from itertools import chain
 
 import numpy as np
 import pytest
 import torch
 
+from d2v_core import embed as embed_module
 from d2v_core.data.folder import read_folder
 from d2v_core.embed import embed, recipe_of
 from d2v_core.encoders import open_encoder
@@ -147,3 +149,23 @@ def test_values_that_are_not_finite_are_refused(encoder, folder, store):
     torch.nn.init.constant_(encoder.student.prenets["image"].norm.weight, torch.nan)
     with pytest.raises(StoreError, match="not finite in half precision for 24 items"):
         embed(encoder, folder, store)
+
+
+def test_batches_hold_what_is_of_one_length(folder, monkeypatch):
+    """Padding is a fifth at most where there are enough items, and no batch is too large."""
+    encoder = LowLevelEncoder()
+    lengths = [100 + (37 * n) % 900 for n in range(200)]
+    window = [(n, torch.zeros(length)) for n, length in enumerate(lengths)]
+    items = [folder.of("audio")[0]] * len(lengths)
+    monkeypatch.setattr("d2v_core.embed.NUMBERS", 12_000)
+
+    batches = [
+        list(map(len, batch.values())) for _, batch in embed_module._batches(encoder, items, window)
+    ]
+
+    assert sorted(list(chain(*batches))) == sorted(lengths)
+    assert list(chain(*batches)) == sorted(lengths)
+    assert max(map(len, batches)) <= encoder.batch
+    assert max(len(b) * max(b) for b in batches) <= 12_000
+    assert all(max(b) <= 1.25 * min(b) for b in batches if len(b) > 4)
+    assert len(batches) < 20
