@@ -211,7 +211,7 @@ def gaps(store: Store, name: str, tap: str, wish: SpaceWish) -> list[Plain]:
         data = store.read(name, taps=(tap,))
         return {"gaps": measure_gaps(data, tap, open_space(data, tap, wish))}
 
-    return workbench.once(store, f"gaps|1|{name}|{tap}|{json.dumps(wish)}", compute)["gaps"]
+    return workbench.once(store, f"gaps|2|{name}|{tap}|{json.dumps(wish)}", compute)["gaps"]
 
 
 def rebuilt(points: pd.DataFrame, about: Plain) -> Map:

@@ -92,7 +92,7 @@ def pca_map(x: Float[np.ndarray, "items dim"], *, seed: int = 0, trust_k: int = 
         ValueError: if there are fewer than three items, or all are the same.
     """
     check_enough(x)
-    coordinates, shares = principal(x.astype(np.float64))
+    coordinates, shares = principal(x)
     settings = {"variance_1": shares[0], "variance_2": shares[1], "metric": "euclidean"}
     return with_trust(x, coordinates, "pca", settings, trust_k, seed=seed)
 
@@ -137,7 +137,7 @@ def umap_places(
     check_enough(x)
     n_neighbors = max(2, min(n_neighbors, len(x) - 1))
     near = Neighbourhood.of(x, n_neighbors)
-    start, _ = principal(near.directions.astype(np.float64))
+    start, _ = principal(near.directions)
     span = np.ptp(start, axis=0)
     start = SQUARE * (start - start.min(axis=0)) / np.where(span > 0, span, 1)
     start += PARTING * SQUARE * np.random.default_rng(seed).normal(size=start.shape)
@@ -195,7 +195,7 @@ def tsne_map(
     directions = unit_rows(x)
     n = len(x)
     perplexity = max(1.0, min(perplexity, (n - 1) / 3))
-    start, _ = principal(directions.astype(np.float64))
+    start, _ = principal(directions)
     start /= start[:, 0].std()
     start += JITTER * np.random.default_rng(seed).normal(size=start.shape)
     # the item itself and the 3 · perplexity + 1 others that scikit-learn asks for

@@ -38,7 +38,8 @@ def draw_space(chosen: state.Chosen, wish: MapWish) -> None:
             table = pd.DataFrame(gap_rows(gaps, is_raw=is_raw)).fillna("")
             st.dataframe(table, hide_index=True, key="gap_table")
             st.caption(
-                "Of held-out items, with 95 % intervals; chance is the gap between two halves "
+                "Of held-out items, at most 2,000 of a sense, drawn by lot, with 95 % intervals; "
+                "chance is the gap between two halves "
                 "drawn by lot. Partners' cosine far above its chance is what alignment means."
             )
     if kind == "warning":

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ortho_group
 
+from app import spaces
 from app.spaces import measure_gaps, open_space, pairs_there, senses_of, vectors_in
 from app.wishes import SpaceWish
 from d2v_core.errors import StoreError
@@ -70,6 +71,21 @@ def test_the_gap_closes_and_the_partners_say_whether_that_means_anything():
         partners = found[name]["now"]["matched_cosine"]
         assert (partners["low"] > partners["chance"] + 0.5) == meets
         assert found[name]["now"]["modality_gap"]["n"] == 80  # 40 held-out pairs
+
+
+def test_of_very_many_held_out_items_a_gap_takes_some_and_partners_together(monkeypatch):
+    data = made()
+    space = open_space(data, "top", SpaceWish("aligned"))
+    (whole,) = measure_gaps(data, "top", space)
+    monkeypatch.setattr(spaces, "MOST_MEASURED", 20)
+    (some,) = measure_gaps(data, "top", space)
+
+    assert some["now"]["modality_gap"]["n"] == 40  # 20 pairs
+    for measure in ("modality_gap", "matched_cosine"):
+        for side in ("raw", "now"):
+            low, high = (some[side][measure][end] for end in ("low", "high"))
+            assert low <= whole[side][measure]["value"] <= high
+    assert some["now"]["matched_cosine"]["low"] > some["now"]["matched_cosine"]["chance"] + 0.5
 
 
 def test_nothing_that_is_shown_teaches():

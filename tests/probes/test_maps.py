@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
-from probes import trust
+from probes import principal, trust
 from probes.checks import unit_rows
 from probes.maps import METHODS, pca_map, tsne_map, umap_map, warm_up_umap
 
@@ -127,6 +127,18 @@ def test_all_maps_are_called_alike_and_say_how_they_were_made():
     assert found.method == "pca"
     assert found.settings["trust_k"] == 4
     np.testing.assert_array_equal(found.coordinates, pca_map(x).coordinates)
+
+
+def test_principal_axes_are_the_same_however_many_items_are_taken_at_once(monkeypatch):
+    x = blobs(100)[0].astype(np.float32) + 50
+    whole, shares = principal.principal(x)
+    monkeypatch.setattr(principal, "ROWS", 7)
+    parts, same = principal.principal(x)
+
+    np.testing.assert_allclose(parts, whole, atol=1e-10)
+    np.testing.assert_allclose(same, shares, rtol=1e-12)
+    assert whole.dtype == np.float64
+    np.testing.assert_allclose(whole, principal.principal(x.astype(np.float64))[0], atol=1e-10)
 
 
 @pytest.mark.slow
