@@ -6,6 +6,7 @@ the store, where the page looks for it.
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,19 @@ from typing import Any, Literal, NamedTuple
 from app import deeper, workbench
 from app.likeness import Side, compare_stacks
 from app.noting import Notes
+from app.probing import is_numeric
 from d2v_core.errors import D2VError
 from d2v_core.store import Store
 
 Kind = Literal["probe", "deeper", "align", "extras", "geometry", "alike"]
-QUICK_NUMBERS = 3_000_000
-"""A representation of at most so many numbers is probed and compared in a few seconds."""
+QUICK_SECONDS = 3.0
+"""A page measures at once what takes no longer in all; the rest is done in the background."""
+
+MICROSECONDS = {"probe": 6.0, "align": 5.0, "geometry": 2.5, "alike": 5.0}
+"""For each number of a representation, on a core of a laptop."""
+
+PROBE_MICROSECONDS = 0.5
+"""More, for each number and each kind that a probe tells from the others."""
 
 PARTS = 12  # of a measurement, so that a bar moves while one is being made
 
@@ -46,7 +54,7 @@ class _Measure:
 MEASURES: dict[Kind, _Measure] = {
     "probe": _Measure(
         lambda _, w: workbench.probe_key(w.name, w.more[0]),
-        lambda s, w, _: workbench.probe(s, w.name, label=w.more[0]),
+        lambda s, w, report: workbench.probe(s, w.name, label=w.more[0], report=report),
     ),
     "deeper": _Measure(
         lambda s, w: deeper.probes_key(s, w.name, w.more[0]),
@@ -94,12 +102,22 @@ def measure(
     return found
 
 
-def is_quick(store: Store, wanted: Wanted) -> bool:
-    """Tell whether a page may measure it while the visitor waits: a few seconds."""
-    if wanted.kind in ("deeper", "extras"):
-        return False
-    items = len(store.read(wanted.name, taps=()).items)
-    return items * sum(store.recipe(wanted.name).widths) <= QUICK_NUMBERS
+def are_quick(store: Store, wanted: Sequence[Wanted]) -> bool:
+    """Tell whether a page may measure all of them while the visitor waits."""
+    return sum(seconds(store, one) for one in wanted) <= QUICK_SECONDS
+
+
+def seconds(store: Store, wanted: Wanted) -> float:
+    """Return about how long a measurement takes; without end if nobody should wait for it."""
+    if wanted.kind not in MICROSECONDS:
+        return math.inf
+    items = store.read(wanted.name, taps=()).items
+    numbers = len(items) * sum(store.recipe(wanted.name).widths)
+    each = MICROSECONDS[wanted.kind]
+    if wanted.kind == "probe" and wanted.more[0] in items:
+        column = items[wanted.more[0]]
+        each += 0 if is_numeric(column) else PROBE_MICROSECONDS * column.nunique()
+    return 1e-6 * each * numbers
 
 
 def command(place: str, wanted: Sequence[Wanted]) -> list[str]:

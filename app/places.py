@@ -38,6 +38,21 @@ def stores_root() -> Path:
     return home() / "stores"
 
 
+def made_stores() -> list[Path]:
+    """Return the stores that were made in the browser, in the order of their names."""
+    root = stores_root()
+    children = root.iterdir() if root.is_dir() else ()
+    return sorted(filter(is_store, children), key=lambda path: path.name.lower())
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a path is a folder with tables of embeddings."""
+    try:
+        return next(path.glob("*.lance"), None) is not None
+    except (OSError, ValueError):  # not to be read, or no path at all
+        return False
+
+
 def brought_root() -> Path:
     """Return where data folders are that were brought or made in the browser."""
     return home() / ".cache" / "data"

@@ -3,11 +3,13 @@
 import argparse
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import cached
+from app import places as home_places
 from d2v_core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -52,9 +54,34 @@ def named_stores(arguments: list[str]) -> list[str]:
 
 
 def places() -> list[str]:
-    """Return the stores that can be chosen: those opened here, those named, the sample."""
+    """Return the stores that can be chosen: opened here, named, the sample, made in the browser."""
     opened = st.session_state.setdefault("opened", [])
-    return list(dict.fromkeys([*opened, *named_stores(sys.argv[1:]), SAMPLE]))
+    made = [str(path) for path in home_places.made_stores()]
+    return list(dict.fromkeys([*opened, *named_stores(sys.argv[1:]), SAMPLE, *made]))
+
+
+def called(place: str) -> str:
+    """Return what a store is called, its name first: this is also what addresses say."""
+    if place == SAMPLE:
+        return SAMPLE_WORDS
+    folder, _, name = place.rstrip("/").rpartition("/")
+    return name if not folder or Path(folder) == home_places.stores_root() else f"{name} ({folder})"
+
+
+def adopt() -> None:
+    """Open the store that an address names, by what it is called or by its folder, if it is here.
+
+    Only a folder of this machine: a link must not make the workbench call another one.
+    """
+    wanted = st.query_params.get("store", "")
+    if not wanted or "store" in st.session_state or wanted in map(called, places()):
+        return
+    name, _, folder = wanted.removesuffix(")").partition(" (")
+    for path in (Path(wanted), Path(folder or ".") / name):
+        if path.is_absolute() and home_places.is_store(path):
+            opened = [p for p in st.session_state["opened"] if p != str(path)]
+            st.session_state["opened"] = [str(path), *opened]
+            return
 
 
 def wants_sample() -> bool:

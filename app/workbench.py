@@ -179,13 +179,16 @@ def choices(store: Store) -> list[Choice]:
     return sorted(found, key=lambda c: (order.index(c.recipe.role), c.name))
 
 
-def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
+def probe(
+    store: Store, name: str, *, label: str = "label", report: Report = quiet
+) -> dict[str, Any]:
     """Run kNN and linear probe on every layer of every modality, or regression for numbers.
 
     Args:
         store: where the representation is.
         name: of the representation.
         label: column that is to be told from the embeddings.
+        report: called with modalities done and modalities in all.
 
     Returns:
         By modality a layer table as JSON; a modality that cannot be probed has a `reason` instead.
@@ -199,8 +202,9 @@ def probe(store: Store, name: str, *, label: str = "label") -> dict[str, Any]:
         if label not in whole.items:
             columns = ", ".join(str(c) for c in whole.items.columns)
             raise StoreError(f"{name} has no column {label!r}; it has {columns}")
-        tables = {}
-        for modality in dict.fromkeys(whole.items["modality"]):
+        tables, senses = {}, list(dict.fromkeys(whole.items["modality"]))
+        for number, modality in enumerate(senses):
+            report(number, len(senses))
             try:
                 tables[modality] = probe_modality(whole.of(modality), label)
             except ValueError as error:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app.following import follow, usual
 from app.views import data_choice
 from app.views.data_bring import bring
 from app.views.data_look import look
@@ -20,11 +21,11 @@ def page() -> None:
     )
     following = st.session_state.pop(DO_NEXT, None)
     if following is not None:
-        st.session_state[DO] = following
+        follow(DO, following)
     way = st.segmented_control(
         "What to do",
         WAYS,
-        default="Look",
+        default=usual(DO, "Look"),
         key=DO,
         bind="query-params",
         required=True,

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_map, state
+from app.following import follow
 from app.map_chart import Marked
 from app.scatter.component import Focus, Place, Stop
 from app.scatter.naming import group_names
@@ -62,7 +63,7 @@ def checkpoints(chosen: state.Chosen) -> list[tuple[int, str]]:
 def go_to(chosen: state.Chosen, wish: MapWish, laid: cached_map.Laid, stop: int) -> None:
     """Choose the layer or the checkpoint at which the slider was let go."""
     if wish.over == "layers":
-        st.session_state["layer"] = laid.stops[stop]
+        follow("layer", laid.stops[stop])
     else:
         names = {str(step): name for step, name in checkpoints(chosen)}
         st.session_state["run"] = names[laid.stops[stop]]

@@ -19,8 +19,8 @@ def obtain(
 ) -> "tuple[dict[Wanted, dict[str, Any]], list[str]]":
     """Return what is measured, and see that the rest will be.
 
-    Quick ones are measured while the visitor looks at a bar. Others run in a process of their own,
-    and the page is drawn anew when they are done.
+    What takes a moment in all is measured while the visitor looks at a bar. Longer work is done in
+    a process of its own: the page can be used and left meanwhile, and is drawn anew at its end.
 
     Args:
         place: of the store.
@@ -38,19 +38,19 @@ def obtain(
     found, missing = _kept(place, wanted)
     problems: list[str] = []
     store = cached.store(place)
-    slow = [one for one in missing if not measured.is_quick(store, one)]
+    if not measured.are_quick(store, missing):
+        _wait(place, wanted, what, key=key, on_request=on_request)
+        return found, problems
     bar = st.empty()
-    quick = [one for one in missing if one not in slow]
-    for number, one in enumerate(quick):
+    for number, one in enumerate(missing):
         name = Path(store.recipe(one.name).encoder).name
-        bar.progress(number / len(quick), text=f"{what}: **{name}**, {number + 1} of {len(quick)}")
+        share, words = number / len(missing), f"{number + 1} of {len(missing)}"
+        bar.progress(share, text=f"{what}: **{name}**, {words}")
         try:
             found[one] = measured.measure(store, one)
         except D2VError as error:
             problems.append(str(error))
     bar.empty()
-    if slow:
-        _wait(place, wanted, what, key=key, on_request=on_request)
     return found, list(dict.fromkeys(problems))
 
 

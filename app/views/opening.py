@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from app.following import follow
+
 WISH = "open_map_next"
 
 
 def wish_map(name: str, tap: str) -> None:
     """Choose a run and a layer, and ask for the map; called by what a click calls back."""
-    st.session_state["run"], st.session_state["layer"] = name, tap
+    st.session_state["run"] = name
+    follow("layer", tap)
     st.session_state[WISH] = True
 
 

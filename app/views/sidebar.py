@@ -7,21 +7,24 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import cached, state
+from app.following import usual
 from app.words import ROLES, tap_words
 from d2v_core.errors import D2VError
 
 
 def choose() -> state.Chosen | None:
     """Draw the choice; return it, or None after saying why there is none."""
+    state.adopt()
     with st.sidebar:
         place = st.selectbox(
             "Store",
             state.places(),
-            format_func=_place_words,
+            format_func=state.called,
             key="store",
             bind="query-params",
             persist_state="session",
-            help="A folder of embeddings, made with `d2v embed`.",
+            help="A folder of vectors: what *Data* and *Train* embed is listed here, and what "
+            "`d2v embed` made can be opened below.",
         )
         here = st.container()
         with st.expander("Open a store", icon=":material/folder_open:"):
@@ -72,13 +75,14 @@ def _choose_in(place: str, here: DeltaGenerator) -> state.Chosen | None:
         tap = st.selectbox(
             "Layer",
             recipe.taps,
-            index=len(recipe.taps) - 1,
+            index=usual("layer", len(recipe.taps) - 1),
             format_func=tap_words,
             key="layer",
             bind="query-params",
             persist_state="session",
             help="Where in the model the vectors were taken, in words and as its tap id.",
         )
+    tap = tap or recipe.taps[-1]  # one that this run does not have was asked for
     return state.Chosen(place, name, tap, called(name), recipe.role, is_sample)
 
 
@@ -95,7 +99,3 @@ def prepare_sample() -> str:
     place = cached.sample(report)
     bar.empty()
     return place
-
-
-def _place_words(place: str) -> str:
-    return state.SAMPLE_WORDS if place == state.SAMPLE else place

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import places, run_folders, supervisor
+from app.following import follow, usual
 from app.run_folders import Run
 from app.views.train_after import follow_wish
 from app.views.train_run import draw_run
@@ -42,16 +43,17 @@ def choose_what(found: list[Run]) -> str:
     """Draw the choice between starting a run and looking at those there are."""
     following = st.session_state.pop(DO_NEXT, None)
     if following is not None:
-        st.session_state[DO] = following
-    return st.segmented_control(
+        follow(DO, following)
+    chosen = st.segmented_control(
         "What to do",
         [START, RUNS],
-        default=RUNS if found else START,
+        default=usual(DO, RUNS if found else START),
         key=DO,
         bind="query-params",
         required=True,
         label_visibility="collapsed",
     )
+    return chosen or RUNS
 
 
 def later(name: str) -> None:

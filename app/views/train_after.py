@@ -127,7 +127,7 @@ def follow_wish() -> None:
     """Open the map if a click asked for it; a page switches before it draws anything."""
     place = st.session_state.pop(WISH, None)
     if place:
-        st.switch_page("views/map.py", query_params={"store": place})
+        st.switch_page("views/map.py", query_params={})
 
 
 def draw_learning(run: Run) -> None:

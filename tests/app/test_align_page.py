@@ -183,16 +183,29 @@ def test_measurements_that_take_long_are_never_quick(numbers):
     store = opened(numbers)
     name = workbench.name_of(store, "trained")
 
-    assert measured.is_quick(store, Wanted("probe", name, ("label",)))
-    assert not measured.is_quick(store, Wanted("extras", name))
-    assert not measured.is_quick(store, Wanted("deeper", name, ("label",)))
+    assert measured.are_quick(store, [Wanted("probe", name, ("label",))])
+    assert not measured.are_quick(store, [Wanted("extras", name)])
+    assert not measured.are_quick(store, [Wanted("deeper", name, ("label",))])
 
 
-def test_a_large_representation_is_not_measured_while_one_waits(numbers, monkeypatch):
+def test_many_quick_measurements_together_are_not_quick(numbers, monkeypatch):
     store = opened(numbers)
-    monkeypatch.setattr(measured, "QUICK_NUMBERS", 10)
+    one = Wanted("align", workbench.name_of(store, "trained"))
+    monkeypatch.setattr(measured, "QUICK_SECONDS", 2.5 * measured.seconds(store, one))
 
-    assert not measured.is_quick(store, Wanted("align", workbench.name_of(store, "trained")))
+    assert measured.are_quick(store, [one, one])
+    assert not measured.are_quick(store, [one, one, one])
+
+
+def test_a_probe_of_many_kinds_takes_longer_than_one_of_few_or_of_a_number(numbers):
+    store = opened(numbers)
+    name = workbench.name_of(store, "trained")
+    kinds, number, none = (
+        measured.seconds(store, Wanted("probe", name, (column,)))
+        for column in ("label", "pitch", "nosuch")
+    )
+
+    assert kinds > number == none > 0
 
 
 def test_what_cannot_be_measured_in_the_background_is_said(numbers, capsys):

@@ -202,4 +202,5 @@ def test_a_wish_for_the_map_is_followed_once(monkeypatch):
     opening.follow_wish()
 
     assert went == ["views/map.py"]
-    assert state == {"store": "s", "run": "run-1", "layer": "block_02.resid"}
+    assert (state["run"], state["layer"]) == ("run-1", "block_02.resid")
+    assert opening.WISH not in state

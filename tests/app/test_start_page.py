@@ -172,3 +172,44 @@ def test_a_question_without_labels_is_sent_on(open_app, changed_store):
     assert not app.exception
     assert "The items have no labels, so kinds cannot be looked for" in words(app)
     assert opened(place).names()
+
+
+def test_a_store_is_called_by_its_name_and_where_it_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(state.home_places, "home", lambda: tmp_path)
+
+    assert state.called(state.SAMPLE) == state.SAMPLE_WORDS
+    assert state.called(str(tmp_path / "stores" / "birds")) == "birds"
+    assert state.called("/far/away/birds/") == "birds (/far/away)"
+    assert state.called("birds") == "birds"
+
+
+def test_stores_that_were_made_here_can_be_chosen_after_a_restart(monkeypatch, tmp_path):
+    monkeypatch.setattr(state.home_places, "home", lambda: tmp_path)
+    monkeypatch.setattr(state.sys, "argv", ["main.py"])
+    monkeypatch.setattr(st, "session_state", {})
+    (tmp_path / "stores" / "birds" / "run.lance").mkdir(parents=True)
+    (tmp_path / "stores" / "empty").mkdir()
+
+    assert state.places() == [state.SAMPLE, str(tmp_path / "stores" / "birds")]
+
+
+@pytest.mark.parametrize("say", ["{0}/birds", "birds ({0})"])
+def test_an_address_opens_the_store_that_it_names(monkeypatch, tmp_path, say):
+    (tmp_path / "birds" / "run.lance").mkdir(parents=True)
+    monkeypatch.setattr(state.sys, "argv", ["main.py", "--store", "mine"])
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {"store": say.format(tmp_path)})
+    state.adopt()
+
+    assert state.places()[0] == str(tmp_path / "birds")
+
+
+@pytest.mark.parametrize("named", ["s3://bucket/birds", "birds", "mine", "{0}/empty", "\0"])
+def test_an_address_opens_nothing_else(monkeypatch, tmp_path, named):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(state.sys, "argv", ["main.py", "--store", "mine"])
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {"store": named.format(tmp_path)})
+    state.adopt()
+
+    assert state.places()[0] == "mine"
