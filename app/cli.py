@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli_convert import convert_app
 from app.cli_exchange import exchange_app
 from app.options import Json, Name, Out, StorePlace
 from app.terminal import (
@@ -31,6 +32,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Make, fetch and check data folders.")
 app.add_typer(data_app, name="data")
 app.add_typer(exchange_app)
+app.add_typer(convert_app)
 
 
 @data_app.command("make")
@@ -57,7 +59,8 @@ def data_make(
 @data_app.command("get")
 def data_get(
     name: Annotated[
-        str, typer.Argument(help="stamps, cifar10, animal-sounds, birds, digits or wordnet.")
+        str,
+        typer.Argument(help="stamps, cifar10, animal-sounds, birds, digits, wordnet or hub:ID."),
     ],
     out: Out,
     from_: Annotated[
@@ -151,7 +154,7 @@ def embed(
     encoder: Annotated[
         str,
         typer.Argument(
-            help="A run folder, a checkpoint, fairseq:FILE (fairseq-ema:FILE for its teacher), "
+            help="A run folder, a checkpoint, file:FILE (file-ema:FILE for its teacher), "
             "hf:ID_OR_PATH (hf-random:ID_OR_PATH for it untrained), random:PRESET or lowlevel."
         ),
     ],

@@ -199,10 +199,10 @@ def corrupted(path):
             "no data set 'cifar'; there are stamps, cifar10, animal-sounds, birds, digits, wordnet",
         ),
         (
-            "cifar10",
+            "animal-sounds",
             lambda p: None,
-            "this data set is made from cifar10.zip (CIFAR-10 as train/CLASS/*.jpg and "
-            "test/CLASS/*.jpg): give it with --from",
+            "this data set is made from animal-sounds.zip (animal sounds as CLASS/*.flac): give it "
+            "with --from",
         ),
         (
             "birds",

@@ -41,8 +41,9 @@ def get(
     Args:
         name: one of SOURCES, or `hub:ID` (`hub:ID@PART`) for a data set of the Hugging Face hub.
         out: the folder to make; it may exist only if it is empty.
-        from_: the archive, package or folder to take the data from. `stamps` and `wordnet` are
-            found where they are installed, or fetched with apt-get, if it is None.
+        from_: the archive, package or folder to take the data from. If it is None, `stamps` and
+            `wordnet` are found where they are installed, or fetched with apt-get; `cifar10` and
+            `digits` are fetched from their authors, once.
         limit: at most so many rows of each label, chosen by a hash of their ids.
         progress: called after each row.
 

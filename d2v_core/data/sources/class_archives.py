@@ -1,4 +1,4 @@
-"""Data sets that are zip archives of class folders: pictures, sounds, and both by shared label."""
+"""Data sets that are archives of class folders: pictures, sounds, and both by shared label."""
 
 import re
 import zipfile
@@ -11,6 +11,8 @@ import soundfile
 
 from d2v_core.data.sources.archives import copy_member, open_zip
 from d2v_core.data.sources.making import Row, Wish, choose, hashed, make_rows, write_metadata
+from d2v_core.data.sources.published import CIFAR10, DIGITS, fetch
+from d2v_core.data.sources.published_archives import as_class_folders, cifar10_files, digit_files
 from d2v_core.errors import InputError
 
 _CIFAR10 = re.compile(r"(?:.*/)?(?P<split>train|test)/(?P<label>[a-z]+)/(?P<name>\w+)\.(?:jpg|png)")
@@ -18,9 +20,7 @@ _SOUNDS = re.compile(r"(?:.*/)?(?P<label>[a-z]+)/(?P<name>\w+)\.(?:flac|wav)")
 _DIGITS = re.compile(r"(?:.*/)?(?P<label>\d)/(?P<speaker>[a-z]+)_(?P<take>\d+)\.(?:flac|wav)")
 _VAL_SHARE = 0.1
 
-_CIFAR10_ORIGIN = "CIFAR-10 as train/CLASS/*.jpg and test/CLASS/*.jpg"
 _SOUNDS_ORIGIN = "animal sounds as CLASS/*.flac"
-_DIGITS_ORIGIN = "the Free Spoken Digit Dataset as DIGIT/SPEAKER_NN.flac"
 
 _ABOUT_CIFAR10 = """CIFAR-10: pictures of 32 x 32 pixels in ten classes.
 Alex Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009. For research.
@@ -39,8 +39,9 @@ A group is a speaker: who is tested on was never heard in training.
 
 def make_cifar10(folder: Path, wish: Wish) -> None:
     """Make CIFAR-10: image and label; `val` is a tenth of the original training pictures."""
-    path = wish.archive("cifar10.zip", origin=_CIFAR10_ORIGIN)
-    rows = _pictures(path, folder, wish, labels=None)
+    found = wish.from_ or fetch(CIFAR10, progress=wish.progress)
+    with as_class_folders(found, cifar10_files) as path:
+        rows = _pictures(path, folder, wish, labels=None)
     write_metadata(folder, rows, about=_ABOUT_CIFAR10)
 
 
@@ -74,8 +75,11 @@ def make_birds(folder: Path, wish: Wish) -> None:
 
 def make_digits(folder: Path, wish: Wish) -> None:
     """Make the spoken digits: audio, label = digit, group = speaker."""
-    path = wish.archive("spoken-digits.zip", origin=_DIGITS_ORIGIN)
-    with open_zip(path, _DIGITS) as (archive, matches):
+    found = wish.from_ or fetch(DIGITS, progress=wish.progress)
+    with (
+        as_class_folders(found, digit_files) as path,
+        open_zip(path, _DIGITS) as (archive, matches),
+    ):
         chosen = choose([_member(match, "digit") for match in matches], wish.limit)
 
         def make(member: Mapping[str, str]) -> Row:
