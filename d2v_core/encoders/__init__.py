@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from d2v_core.encoders.encoder import Encoder
+from d2v_core.encoders.exported import STUDENT, exported
 from d2v_core.encoders.foreign import asked_of, open_file
 from d2v_core.encoders.huggingface import choice_of, huggingface
 from d2v_core.encoders.lowlevel import LowLevelEncoder
@@ -17,8 +18,9 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
     """Return the encoder that a user named.
 
     Args:
-        name: a run folder or one of its checkpoints, `file:FILE` for a checkpoint of fairseq,
-            MAE or open_clip (`file-ema:FILE` for its teacher), `hf:ID_OR_PATH` for a model of the
+        name: a run folder, one of its checkpoints, a folder that `d2v convert` wrote,
+            `file:FILE` for a checkpoint of fairseq, MAE or open_clip (`file-ema:FILE` for its
+            teacher; `fairseq:FILE` is the same), `hf:ID_OR_PATH` for a model of the
             Hugging Face library (`hf-random:` for it untrained, `hf-bf16:` for it in bf16,
             `hf-image:`, `hf-audio:` or `hf-text:` for one of its towers), `random:PRESET` for an
             untrained model, or `lowlevel` for statistics without any model.
@@ -46,4 +48,6 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
             f"there is no encoder {name!r}; name a run folder, file:FILE, hf:ID_OR_PATH, "
             "random:PRESET or lowlevel"
         )
+    if (Path(name) / STUDENT).is_file():
+        return exported(Path(name), pooling=how, ffn=ffn)
     return trained(Path(name), pooling=how, ffn=ffn)

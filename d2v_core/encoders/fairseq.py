@@ -56,13 +56,21 @@ def official(
         student, weights = read_official(path, teacher=teacher)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from error
-    encoder = StudentEncoder(
-        f"{path.stem}-ema" if teacher else path.stem,
-        student,
-        weights_hash=hash_of(student.config, weights),
-        pooling=pooling,
-        ffn=ffn,
-    )
+    name = f"{path.stem}-ema" if teacher else path.stem
+    return of_official(name, student, weights, pooling=pooling, ffn=ffn)
+
+
+def of_official(
+    name: str,
+    student: Student,
+    weights: Mapping[str, Tensor],
+    *,
+    pooling: Pooling = "mean",
+    ffn: bool = False,
+) -> StudentEncoder:
+    """Return the encoder of an official model that is filled with its weights."""
+    found = hash_of(student.config, weights)
+    encoder = StudentEncoder(name, student, weights_hash=found, pooling=pooling, ffn=ffn)
     if isinstance(student.config.audio, MelConfig):
         encoder.load = partial(eat_tensor, mel=student.config.audio)
     return encoder
@@ -100,7 +108,7 @@ def read_official(path: Path, *, teacher: bool) -> tuple[Student, dict[str, Tens
     student = Student(config)
     if config.image is not None:
         _take_minus_one_to_one(weights)
-    _fill(student, weights)
+    fill(student, weights)
     return student, weights
 
 
@@ -135,8 +143,12 @@ def _take_minus_one_to_one(weights: dict[str, Tensor]) -> None:
     weights[f"{name}.weight"] = weight * (0.5 / std)
 
 
-def _fill(student: Student, weights: dict[str, Tensor]) -> None:
-    """Load all the weights; none may be missing, left over or of another shape."""
+def fill(student: Student, weights: Mapping[str, Tensor]) -> None:
+    """Load all the weights, fixed positions among them.
+
+    Raises:
+        CheckpointError: if one is missing, left over or of another shape.
+    """
     (modality,) = student.config.modalities
     tokens = cast(nn.Module, student.prenet(modality).tokens)
     parameters = {n: value for n, value in weights.items() if n != POSITIONS}

@@ -136,6 +136,7 @@ def is_equivalent(config: RunConfig) -> bool:
         and config.text is not None
         and config.text.vocabulary != "bytes"
         and not config.trunk.norm_first
+        and not config.share_trunk
         and config.trunk.prenet_depth == 0
     )
 

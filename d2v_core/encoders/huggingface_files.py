@@ -213,8 +213,13 @@ def refusals(what: str) -> Iterator[None]:
     Raises:
         CheckpointError: for whatever a file that is missing or damaged makes the library raise.
     """
+    from huggingface_hub.errors import StrictDataclassError  # slow to import
+
     try:
         yield
+    except StrictDataclassError as error:  # the reason is in what it is about
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise CheckpointError(f"{what} cannot be read: {reason}") from error
     except (
         AttributeError,
         ImportError,

@@ -4,7 +4,7 @@ import argparse
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pickle import UnpicklingError  # torch's own refusal; nothing else of it is used
 from typing import Any
@@ -81,12 +81,28 @@ def read_file(path: Path) -> object:
         with warnings.catch_warnings(), torch.serialization.safe_globals(known):
             warnings.simplefilter("ignore")  # it is read or refused, nothing between
             mmap = zipfile.is_zipfile(path)  # older files cannot be mapped
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+            file = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"it holds more than tensors and plain values, or is damaged, and is not read: {reason}"
         ) from error
+    for tensor in _tensors(file):
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            raise CheckpointError("a tensor of it says that it has more numbers than there are")
+    return file
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """Yield the tensors in what a file holds, however deep."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _tensors(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
 
 
 def weights_of(file: object) -> dict[str, Any]:
