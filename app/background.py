@@ -26,6 +26,9 @@ class Job(NamedTuple):
     wish: str = ""
     """See `app.mapping.MapWish`, as JSON; the plain UMAP if it is empty."""
 
+    judge: bool = False
+    """Whether every item is to be judged, too, however long that takes."""
+
 
 @dataclass
 class Running:
@@ -40,7 +43,8 @@ class Running:
 def map_command(job: Job) -> list[str]:
     """Return the command that makes a map and keeps it in the store."""
     if job.wish:
-        return [sys.executable, "-m", "app.mapping", job.place, job.wish]
+        more = ["--judge"] if job.judge else []
+        return [sys.executable, "-m", "app.mapping", job.place, job.wish, *more]
     named = ["--name", job.name, "--tap", job.tap, "--method", "umap"]
     return [sys.executable, "-m", "app.cli", "map", job.place, *named]
 

@@ -44,15 +44,15 @@ def drawn(place: str, wish: MapWish) -> "tuple[pd.DataFrame, Plain]":
     return found
 
 
-def ensure(place: str, wish: MapWish) -> tuple[str, str]:
-    """See that a map is being made; return how that stands, and why it failed."""
-    job = job_of(place, wish)
+def ensure(place: str, wish: MapWish, *, judge: bool = False) -> tuple[str, str]:
+    """See that a map is being made, or judged; return how that stands, and why it failed."""
+    job = job_of(place, wish, judge=judge)
     return cached.map_jobs().ensure(job), cached.map_jobs().why(job)
 
 
-def how_far(place: str, wish: MapWish) -> "Noted | None":
+def how_far(place: str, wish: MapWish, *, judge: bool = False) -> "Noted | None":
     """Return how far a map is, or the judging of it; None if nobody can tell."""
-    return cached.map_jobs().how_far(job_of(place, wish))
+    return cached.map_jobs().how_far(job_of(place, wish, judge=judge))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -65,16 +65,16 @@ def takes(place: str, wish: MapWish) -> float:
     return map_plan.seconds_of(map_plan.parts_of(wish, *mapping.size_of(store, wish), there))
 
 
-def forget(place: str, wish: MapWish) -> None:
+def forget(place: str, wish: MapWish, *, judge: bool = False) -> None:
     """Let a failed map be tried again."""
-    cached.map_jobs().forget(job_of(place, wish))
+    cached.map_jobs().forget(job_of(place, wish, judge=judge))
 
 
-def job_of(place: str, wish: MapWish) -> Job:
-    """Return the job that makes a map."""
+def job_of(place: str, wish: MapWish, *, judge: bool = False) -> Job:
+    """Return the job that makes a map, and judges every item on it if so wished."""
     import json
 
-    return Job(place, wish.name, wish.tap, json.dumps(wish))
+    return Job(place, wish.name, wish.tap, json.dumps(wish), judge)
 
 
 class Laid(NamedTuple):

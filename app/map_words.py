@@ -205,7 +205,7 @@ def counted_words(colour: str, known: int, items: int) -> str:
         )
     return (
         f":material/info: {colour.capitalize()} was measured of {known:,} of the {items:,} items, "
-        "drawn by lot, each against all others. The rest is grey."
+        "drawn by lot, each against all others. Only these are on the map."
     )
 
 

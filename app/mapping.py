@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from app import workbench
-from app.map_plan import MOST_JUDGED, Plan, parts_of, parts_of_judging
+from app.map_plan import MOST_JUDGED, Plan, parts_of, parts_of_judging, seconds_of
 from app.noting import Notes
 from app.spaces import measure_gaps, open_space, vectors_in
 from app.wishes import MapWish, SpaceWish
@@ -34,6 +34,7 @@ from probes.trust import Fidelity, drawn_by_lot, fidelity
 
 HUB_K = 10
 NICE = 10
+QUICK_JUDGING = 20.0
 MAKERS: Mapping[str, MapMaker] = {"umap": umap_map, "pca": pca_map, "tsne": tsne_map}
 
 
@@ -241,23 +242,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("place")
     parser.add_argument("wish", type=read_wish)
+    parser.add_argument("--judge", action="store_true", help="judge every item, however long")
     given = parser.parse_args(arguments)
     try:
-        make_and_judge(Store(given.place), given.wish)
+        make_and_judge(Store(given.place), given.wish, judge=given.judge)
     except D2VError as error:
         sys.stderr.write(f"d2v: {error}\n")
         return 2
     return 0
 
 
-def make_and_judge(store: Store, wish: MapWish) -> None:
-    """Make a map, then judge every item on it; note how far each of the two is."""
+def make_and_judge(store: Store, wish: MapWish, *, judge: bool = False) -> None:
+    """Make a map, then judge every item on it; note how far each of the two is.
+
+    Args:
+        store: where both are kept.
+        wish: the map.
+        judge: whether to judge them even if it takes longer than QUICK_JUDGING seconds, in which
+            the next map would have to wait.
+    """
     items, width = size_of(store, wish)
     stops_there = len(stops(store, wish)) if wish.over else 1
     with told_to(Plan(parts_of(wish, items, width, stops_there), Notes.wanted())):
         make(store, wish)
-    if not wish.over:
-        with told_to(Plan(parts_of_judging(items, width), Notes.wanted())):
+    parts = parts_of_judging(items, width)
+    if not wish.over and (judge or seconds_of(parts) <= QUICK_JUDGING):
+        with told_to(Plan(parts, Notes.wanted())):
             faithful(store, wish)
 
 

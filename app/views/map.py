@@ -35,13 +35,14 @@ AGAIN = "draw_map_again"
 
 
 def table_of(
-    chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, colour: str
-) -> pd.DataFrame:
-    """Return the items with their places, and all that they can be coloured by."""
+    chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, *, colour: str, shown: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the items with places and all that can colour them, and which of them are drawn."""
     items = chosen.read().items
     columns = {name: points[name].to_numpy() for name in ("x", "y", "trust")}
     table = items.assign(**columns, row=range(len(items)))
-    return judge_items(chosen, wish, table, colour)
+    table, known = judge_items(chosen, wish, table, colour)
+    return table, shown & known
 
 
 def stop_of(chosen: state.Chosen, wish: MapWish, laid: cached_map.Laid) -> int:
@@ -105,7 +106,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
     left, right = st.columns([3, 2], gap="medium")
     with left:
         guests, said = place_guest(chosen, wish, laid, asked)
-        table = table_of(chosen, wish, points, colour)
+        table, shown = table_of(chosen, wish, points, colour=colour, shown=shown)
         own = (items["id"] == items["id"].iloc[row]).to_numpy()
         partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
         frame = laid.frames[at]

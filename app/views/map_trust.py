@@ -1,14 +1,13 @@
 """How far a map and its items can be believed; and how a way through maps goes."""
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from app import cached_map, state
-from app.map_words import MAPS, bar_words, counted_words, move_words, n_words, score_words
-from app.views.map_wait import POLL_SECONDS, see_to
+from app.map_words import MAPS, counted_words, move_words, n_words, score_words
+from app.views.map_wait import POLL_SECONDS, Work, watch
 from app.wishes import MapWish
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def draw_trust(chosen: state.Chosen, wish: MapWish, about: "Plain", laid: cached
 
 def judge_items(
     chosen: state.Chosen, wish: MapWish, table: "pd.DataFrame", colour: str
-) -> "pd.DataFrame":
+) -> "tuple[pd.DataFrame, np.ndarray]":
     """Return a table with what is known of every item's place; say of how many it is known.
 
     Of many items that is counted in the background, and only if somebody wants to see it.
@@ -51,9 +50,13 @@ def judge_items(
         wish: the map.
         table: all items, with the `trust` that the map came with.
         colour: what they are coloured by.
+
+    Returns:
+        The table, and which items to draw: where few are known, grey ones would hide them.
     """
+    everything = np.ones(len(table), dtype=bool)
     if colour not in JUDGED or (colour == "trust" and table["trust"].notna().all()):
-        return table
+        return table, everything
     if not wish.over:
         try:
             judged, _ = cached_map.faithful(chosen.place, wish, len(table))
@@ -62,11 +65,12 @@ def judge_items(
         else:
             table = table.assign(**{colour: judged[colour].to_numpy()})
     if colour not in table:
-        return table.assign(**{colour: np.nan})
-    words = counted_words(colour, int(table[colour].notna().sum()), len(table))
+        return table.assign(**{colour: np.nan}), everything
+    known = table[colour].notna().to_numpy()
+    words = counted_words(colour, int(known.sum()), len(table))
     if words:
         st.caption(words)
-    return table
+    return table, known if known.any() else everything
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -78,11 +82,10 @@ def wait_for_judgement(chosen: state.Chosen, wish: MapWish, items: int, colour: 
         pass
     else:
         st.rerun()
-    failed = f"{colour.capitalize()} could not be counted"
-    if see_to(chosen, wish, failed, "Items are grey where it is not known."):
-        noted = cached_map.how_far(chosen.place, wish)
-        share, words = bar_words(noted, f"Counting {colour} of every item", time.time())
-        st.progress(share, text=words)
+    work = Work(
+        f"Counting {colour} of every item", f"{colour.capitalize()} could not be counted", "This"
+    )
+    watch(chosen, wish, work, end="", judge=True)
 
 
 def turned_words(residual: float | None) -> str:

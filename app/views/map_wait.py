@@ -1,7 +1,7 @@
 """The wanted map if it is there; a quick one, and how far the wanted one is, while it is made."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import streamlit as st
 
@@ -25,11 +25,15 @@ def read_map(chosen: state.Chosen, wish: MapWish) -> "tuple[MapWish, pd.DataFram
     try:
         return wish, *cached_map.drawn(chosen.place, wish)
     except cached_map.NotDrawn:
-        if is_asked(chosen, wish):
-            wait_for(chosen, wish)
+        pass
+    above = st.container()
     quick = wish._replace(method="pca", settings=())
     with st.spinner("Drawing the map"):
-        return quick, *cached_map.drawn(chosen.place, quick)
+        found = cached_map.drawn(chosen.place, quick)
+    with above:  # only now: both at once would keep the visitor waiting for the quick one
+        if is_asked(chosen, wish):
+            wait_for(chosen, wish)
+    return quick, *found
 
 
 def is_asked(chosen: state.Chosen, wish: MapWish) -> bool:
@@ -59,30 +63,45 @@ def wait_for(chosen: state.Chosen, wish: MapWish) -> None:
     else:
         st.rerun()
     called = MAPS[wish.method]
-    if see_to(chosen, wish, f"The {called} could not be made", "This is PCA."):
-        noted = cached_map.how_far(chosen.place, wish)
-        share, words = bar_words(noted, f"{called} is being computed", time.time())
-        st.progress(share, text=f"{words}. Until then this is PCA.")
+    work = Work(f"{called} is being computed", f"The {called} could not be made", called)
+    watch(chosen, wish, work, end=" Until then this is PCA.")
 
 
-def see_to(chosen: state.Chosen, wish: MapWish, failed: str, otherwise: str) -> bool:
-    """See that a map is made and judged; return whether it is at work, else say why not.
+class Work(NamedTuple):
+    """What is done in the background, in words."""
+
+    going: str
+    """Said of it on the bar."""
+
+    failed: str
+    """Said before the reason if it has failed."""
+
+    called: str
+    """What waits while something else is being made."""
+
+
+def watch(
+    chosen: state.Chosen, wish: MapWish, work: Work, *, end: str, judge: bool = False
+) -> None:
+    """See that a map is made, or judged, and draw how far that is.
 
     Args:
         chosen: store, run and layer.
         wish: the map.
-        failed: what to say when it has failed, before the reason.
-        otherwise: what to say behind the reason.
+        work: the words.
+        end: what to say behind everything.
+        judge: whether every item is to be judged.
     """
-    status, why = cached_map.ensure(chosen.place, wish)
+    status, why = cached_map.ensure(chosen.place, wish, judge=judge)
     if status == "failed":
-        st.warning(f"{failed}: {why} {otherwise}")
-        if st.button("Try again", key="map_again"):
-            cached_map.forget(chosen.place, wish)
+        st.warning(f"{work.failed}: {why.removeprefix('d2v: ')}.{end}")
+        if st.button("Try again", key=f"map_again_{judge}"):
+            cached_map.forget(chosen.place, wish, judge=judge)
             st.rerun()
     elif status == "waiting":
-        st.info(
-            f"{MAPS[wish.method]} waits for another map. {otherwise}",
-            icon=":material/hourglass_top:",
-        )
-    return status in ("running", "done")
+        words = f"{work.called} waits until another map is made.{end}"
+        st.info(words, icon=":material/hourglass_top:")
+    else:
+        noted = cached_map.how_far(chosen.place, wish, judge=judge)
+        share, words = bar_words(noted, work.going, time.time())
+        st.progress(share, text=f"{words}.{end}")

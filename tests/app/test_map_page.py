@@ -165,7 +165,8 @@ def test_of_many_items_some_are_judged_and_the_rest_only_if_somebody_wants_to_se
     assert f"Trust was measured of 20 of the {items} items, drawn by lot, each" in words(app)
     bar = app.get("progress")[0].proto
     assert bar.value == 25
-    assert bar.text == "Counting trust of every item (judging the map), about 2 min left"
+    assert bar.text == "Counting trust of every item (judging the map), about 2 min left."
+    assert scene(app)["legend"]["kinds"][0]["count"] < 20  # only those that were judged are drawn
 
     mapping.faithful(Store(place), MapWish(name_of(Store(place), "toy"), TAP, "pca"))
     app.run()
@@ -191,9 +192,9 @@ def test_a_map_that_has_failed_says_why_and_may_be_tried_again(open_map, monkeyp
     monkeypatch.setattr(MapJobs, "why", lambda _self, _job: "d2v: out of luck")
     monkeypatch.setattr(MapJobs, "forget", lambda _self, job: forgotten.append(job.tap))
     app = open_map(method="UMAP")
-    assert "The UMAP could not be made: d2v: out of luck This is PCA." in words(app)
+    assert "The UMAP could not be made: out of luck. Until then this is PCA." in words(app)
 
-    app.button(key="map_again").click().run()
+    app.button(key="map_again_False").click().run()
     assert forgotten == [TAP]
 
 

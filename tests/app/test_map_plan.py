@@ -132,7 +132,7 @@ def test_what_was_measured_of_some_items_says_so():
     assert counted_words("trust", 5, 5) == ""
     assert counted_words("trust", 2000, 100_000) == (
         ":material/info: Trust was measured of 2,000 of the 100,000 items, drawn by lot, each "
-        "against all others. The rest is grey."
+        "against all others. Only these are on the map."
     )
     assert counted_words("hub", 0, 200_000) == (
         ":material/info: Hub is not counted of more than 150,000 items: it compares all with all. "

@@ -109,6 +109,19 @@ def test_every_item_of_many_is_judged_only_up_to_a_number(store, wish, monkeypat
     assert about["trustworthiness"]["n"] == about["continuity"]["n"] == 20
 
 
+def test_judging_that_takes_long_is_done_when_it_is_asked_for(store, wish, monkeypatch):
+    aligned = wish._replace(space="aligned")
+    monkeypatch.setattr(mapping, "QUICK_JUDGING", 0.0)
+    command = map_command(Job(store.place, wish.name, "joint", json.dumps(aligned), judge=True))
+    mapping.main(command[3:5])
+    assert store.kept(mapping.key_of(aligned)) is not None
+    assert store.kept(mapping.faithful_key(aligned)) is None
+
+    assert command[5:] == ["--judge"]
+    mapping.main(command[3:])
+    assert store.kept(mapping.faithful_key(aligned)) is not None
+
+
 @pytest.mark.slow
 def test_a_map_that_is_made_by_the_command_notes_map_and_judgement(store, wish, monkeypatch):
     noted = []
