@@ -150,7 +150,8 @@ def of_student(config: RunConfig, weights: Mapping[str, Tensor]) -> Foreign:
         CheckpointError: if it has a weight that the library's model has no place for.
     """
     assert config.text is not None  # by `is_equivalent`
-    names, dropped = translated(weights, _OURS)
+    there = {n: x for n, x in weights.items() if x.numel()}  # CLS, of which texts have none
+    names, dropped = translated(there, _OURS)
     sizes = _sizes(names, heads=config.trunk.heads, offset=OFFSET)
     places = names["embeddings.position_embeddings.weight"]
     names["embeddings.position_embeddings.weight"] = torch.cat(
