@@ -232,7 +232,7 @@ def _texts(source: Encoder, foreign: Foreign, folder: Path) -> _Done:
 
 def _opens(foreign: Foreign) -> str:
     said = "transformers.AutoModel opens it."
-    # data2vec's pooler of pictures has no weights, unless it was fine-tuned.
+    # Of data2vec for pictures AutoModel makes none unless it is asked to.
     makes_one_up = BY_TYPE[foreign.type].pooler and foreign.type != "data2vec-vision"
     if makes_one_up and not foreign.pooler:
         said += " The source has no pooler: what AutoModel gives as pooler_output means nothing."

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from d2v_core.encoders.huggingface_files import library, refusals
 from d2v_core.errors import CheckpointError
 
-PUBLISHED_HEADS = {768: 12, 1024: 16, 1280: 16}
+PUBLISHED_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16, 1280: 16}
 """Heads of the published widths, where no setting tells."""
 
 Change = Literal["as it is", "split", "transpose"]
