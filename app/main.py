@@ -30,6 +30,7 @@ def draw() -> None:
             st.Page(VIEWS / "start.py", title="Start", icon=":material/home:", default=True),
             st.Page(VIEWS / "map.py", title="Map", icon=":material/scatter_plot:"),
             st.Page(VIEWS / "ask.py", title="Ask", icon=":material/search:"),
+            st.Page(VIEWS / "label.py", title="Label", icon=":material/label:"),
             st.Page(VIEWS / "layers.py", title="Layers", icon=":material/layers:"),
             st.Page(VIEWS / "meet.py", title="Do they meet?", icon=":material/join_inner:"),
             st.Page(VIEWS / "report.py", title="Report", icon=":material/description:"),

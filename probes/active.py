@@ -201,7 +201,7 @@ def most_telling(
     exam: Int[np.ndarray, " exam"],
     *,
     count: int,
-) -> dict[Literal["yes", "no", "unsure"], Int[np.ndarray, " some"]]:
+) -> dict[str, Int[np.ndarray, " some"]]:
     """Return the open items that the probe is surest of, either way, and least sure of.
 
     Nothing of the exam is among them: who saw what the probe thinks would no longer judge freely.
@@ -210,8 +210,10 @@ def most_telling(
         margins: of `margins_of`.
         answers: what is known of every item.
         exam: of `set_apart`.
-        count: how many of each, at most; an item is in one of the first two only if the probe
-            leans that way.
+        count: how many of each, at most.
+
+    Returns:
+        Rows by `yes` and `no` (only those that the probe leans to that way) and `unsure`.
     """
     is_shown = answers == OPEN
     is_shown[exam] = False

@@ -57,8 +57,14 @@ def draw_item(chosen: state.Chosen, item: pd.Series) -> None:
             st.markdown(" ".join(f":gray-badge[{n} **{_plain(v)}**]" for n, v in facts.items()))
 
 
-def draw_media(chosen: state.Chosen, item: pd.Series) -> None:
-    """Show a picture, play a sound with its spectrogram, or quote a sentence."""
+def draw_media(chosen: state.Chosen, item: pd.Series, *, autoplay: bool = False) -> None:
+    """Show a picture, a sound with its spectrogram, or quote a sentence.
+
+    Args:
+        chosen: what it is of.
+        item: is shown.
+        autoplay: play a sound at once, where the browser lets it.
+    """
     try:
         match item["modality"]:
             case "image":
@@ -66,7 +72,7 @@ def draw_media(chosen: state.Chosen, item: pd.Series) -> None:
                 st.image(pixels, width=300, alt=_alt(item))
             case "audio":
                 sound = cached.playback(chosen.place, chosen.name, item["media"])
-                st.audio(sound.wav, format="audio/wav", alt=_alt(item))
+                st.audio(sound.wav, format="audio/wav", alt=_alt(item), autoplay=autoplay)
                 pixels = cached.sound_picture(chosen.place, chosen.name, item["media"])
                 figure = spectrogram(pixels, sound.seconds, sound.khz)
                 bare = {"displayModeBar": False}

@@ -1,0 +1,87 @@
+"""Label: name a concept, answer yes or no by key, and see how well a probe learns it."""
+
+import streamlit as st
+
+from app import cached_label, labelling, state
+from app.label_words import STEPS
+from app.views.label_loop import loop
+from d2v_core.errors import D2VError, InputError
+
+NAMED = "concept"
+
+
+def chosen_concept() -> str | None:
+    """Return the concept in the address; None if there is none, or none that can be kept."""
+    try:
+        return labelling.check_concept(st.query_params.get(NAMED, ""))
+    except InputError:
+        return None
+
+
+def begin_typed() -> None:
+    """Begin with the concept that was typed in, or say why not."""
+    try:
+        st.query_params[NAMED] = labelling.check_concept(st.session_state["label_name"])
+    except InputError as error:
+        st.session_state["label_problem"] = str(error)
+
+
+def begin_known() -> None:
+    """Go on with a concept that has answers."""
+    if picked := st.session_state["label_known"]:
+        st.query_params[NAMED] = picked
+
+
+def leave() -> None:
+    """Let go of the concept."""
+    del st.query_params[NAMED]
+
+
+def begin(chosen: state.Chosen) -> None:
+    """Ask what is looked for."""
+    st.markdown(
+        f"Teach **{chosen.encoder}** a word of your own, and see whether its vectors know it."
+    )
+    with st.form("label_begin", border=False):
+        st.text_input(
+            "What do you look for?",
+            key="label_name",
+            placeholder="sings at dusk",
+            max_chars=labelling.MOST_LETTERS,
+        )
+        st.form_submit_button("Begin", type="primary", on_click=begin_typed, key="label_go")
+    if problem := st.session_state.pop("label_problem", ""):
+        st.error(f"That is no name: {problem}.")
+    known = cached_label.journal(cached_label.fingerprint(chosen.place, chosen.name)).concepts()
+    if known:
+        st.pills(
+            "Or go on with",
+            list(known),
+            format_func=lambda name: f"{name} · {known[name]}",
+            key="label_known",
+            on_change=begin_known,
+            help="Behind each, how many items have a yes or a no.",
+        )
+    for column, (title, words) in zip(st.columns(len(STEPS)), STEPS, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{title}**")
+            st.markdown(words)
+
+
+def page(chosen: state.Chosen) -> None:
+    """Draw the page."""
+    concept = chosen_concept()
+    try:
+        if concept is None:
+            st.title("Label")
+            begin(chosen)
+            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.title(f"Label: {concept}")
+            st.button("Another word", icon=":material/arrow_back:", on_click=leave, key="label_end")
+        loop(chosen, concept)
+    except D2VError as error:
+        st.warning(str(error))
+
+
+page(state.current())
