@@ -66,7 +66,7 @@ _NAMING = Naming(
         Rule(_LAYER + r"final_layer_norm\.(.+)", r"encoder.layers.\1.final_layer_norm.\2"),
     ),
     dropped=(
-        r"(final_proj|quantizer|project_q|target_glu|proj|w2v_encoder\.proj|encoder\.proj)\..+"
+        r"(final_proj|quantizer|input_quantizer|project_q|project_inp|target_glu|proj|w2v_encoder\.proj|encoder\.proj)\..+"
         r"|label_embs_concat|num_updates|_ema"
     ),
 )

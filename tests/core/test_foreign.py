@@ -17,17 +17,13 @@ from d2v_core.encoders import open_encoder
 from d2v_core.encoders.encoder import Encoder
 from d2v_core.encoders.foreign import read_foreign
 from tests.core.foreign_files import (
-    CLIP_ENTRIES,
     HEADS,
-    clip_model,
     data2vec_pictures,
-    openclip,
     plain_pictures,
     saved,
     sound_settings,
     sounds,
     texts,
-    write_openclip,
     write_vocabulary,
 )
 from tests.core.huggingface_models import (
@@ -342,77 +338,6 @@ def test_pictures_are_cropped_and_normalised_as_published(tmp_path):
     torch.testing.assert_close(pixels.mean(dim=(1, 2)), torch.tensor(expected), **CLOSE)
 
 
-@pytest.mark.parametrize("act", ["quick_gelu", "gelu"])
-@pytest.mark.parametrize("safe", [True, False])
-@torch.no_grad()
-def test_openclip(tmp_path, act, safe):
-    model = clip_model(act=act)
-    folder = write_openclip(tmp_path / "clip", model, safe=safe)
-    encoder = open_encoder(f"file:{folder}")
-    items = write_items(tmp_path)
-    pictures = [encoder.load(x) for x in items["image"]]
-    words = encoder.load(item("t", "text", "the robin sings"))
-
-    assert encoder.name == "clip"
-    assert words.tolist() == [CLIP_ENTRIES - 2, 2, 3, 6, CLIP_ENTRIES - 1]
-    assert pictures[1].abs().max() <= 2  # its own mean and deviation, a half and a quarter
-    seen = encoder.encode("image", pictures)
-    output = model.vision_model(pixel_values=torch.stack(pictures), output_hidden_states=True)
-    by_tap = dict(zip(encoder.taps, seen.tokens, strict=True))
-    for number, x in enumerate(output.hidden_states):
-        tap = "embed" if number == 0 else f"block_{number:02d}.resid"
-        torch.testing.assert_close(by_tap[tap], x[:, 1:], **CLOSE)
-    joint = encoder.taps.index("joint")
-    features = model.get_image_features(pixel_values=torch.stack(pictures))
-    features = getattr(features, "pooler_output", features)
-    torch.testing.assert_close(
-        seen.pooled[joint], torch.nn.functional.normalize(features, dim=1), **CLOSE
-    )
-    read = encoder.encode("text", [words])
-    features = model.get_text_features(input_ids=words[None])
-    features = getattr(features, "pooler_output", features)
-    torch.testing.assert_close(
-        read.pooled[joint], torch.nn.functional.normalize(features, dim=1), **CLOSE
-    )
-
-
-def test_openclip_without_a_tokenizer_sees_only(tmp_path):
-    folder = write_openclip(tmp_path / "clip", clip_model(), tokenizer=False)
-    encoder = open_encoder(f"file-image:{folder}")
-
-    assert encoder.modalities == ("image",)
-    same = open_encoder(f"file-image:{folder / 'open_clip_model.safetensors'}")
-    assert same.hash == encoder.hash
-    assert same.name == "open_clip_model"
-
-
-def test_openclip_with_a_tower_of_its_own_for_texts(tmp_path):
-    """Where the text tower is a module of its own, `text.` stands in front of its names."""
-    model = clip_model()
-    folder = write_openclip(tmp_path / "clip", model)
-    plain = open_encoder(f"file:{folder}").hash
-    weights = {
-        n if n.startswith("visual.") or n == "logit_scale" else f"text.{n}": x
-        for n, x in openclip(model.state_dict()).items()
-    }
-    (folder / "open_clip_model.safetensors").unlink()
-    torch.save({"state_dict": weights}, folder / "open_clip_pytorch_model.bin")
-
-    assert open_encoder(f"file:{folder}").hash == plain
-
-
-def test_fresh_weights_and_half_precision(tmp_path):
-    folder = write_openclip(tmp_path / "clip", clip_model())
-    plain, fresh, half = (
-        open_encoder(f"{n}:{folder}") for n in ("file", "file-random", "file-bf16")
-    )
-
-    assert (fresh.role, fresh.name) == ("random twin", "file-random:clip")
-    assert not fresh.pairs_seen
-    assert plain.pairs_seen
-    assert len({plain.hash, fresh.hash, half.hash}) == 3
-
-
 def test_what_training_leaves_is_kept_closed(tmp_path, monkeypatch):
     """A dictionary of fairseq beside the weights: its class is never looked up."""
     module = types.ModuleType("fairseq.data.dictionary")
@@ -485,24 +410,3 @@ def test_as_another_machine_computed_it(shared_file, tmp_path, name):
     last = by_tap.get("final_norm", by_tap["block_03.resid"])
     expected = golden["last_hidden_state"][whole][:, front:behind]
     torch.testing.assert_close(last[:, : expected.shape[1]], expected, **CLOSE)
-
-
-def test_clip_as_another_machine_computed_it(shared_file, tmp_path):
-    golden = load_file(shared_file("golden/hf_clip.safetensors"))
-    about = json.loads(shared_file("golden/hf_clip.json").read_text())["config"]
-    config = transformers.CLIPConfig(**about)
-    model = transformers.CLIPModel(config).eval()
-    init = {n.removeprefix("init."): x for n, x in golden.items() if n.startswith("init.")}
-    model.load_state_dict(init)
-    width, heads = config.vision_config.hidden_size, config.vision_config.num_attention_heads
-    folder = write_openclip(
-        tmp_path / "clip",
-        model,
-        vision_cfg={"head_width": width // heads},
-        text_cfg={"heads": config.text_config.num_attention_heads},
-    )
-    encoder = open_encoder(f"file:{folder}")
-    states = encoder.encode("image", list(golden["input.pixel_values"]))
-
-    expected = torch.nn.functional.normalize(golden["image_embeds"], dim=1)
-    torch.testing.assert_close(states.pooled[encoder.taps.index("joint")], expected, **CLOSE)
