@@ -7,7 +7,7 @@ from app.charts import OKABE_ITO
 
 SPLIT_COLOURS = {"train": OKABE_ITO[4], "val": OKABE_ITO[1], "test": OKABE_ITO[3]}
 PATTERNS = {"train": "", "val": "/", "test": "."}
-MOST_LABELS = 40
+MOST_LABELS = 20
 
 
 def split_bars(table: pd.DataFrame) -> go.Figure:

@@ -17,6 +17,13 @@ FILE = HERE / "glossary.toml"
 TOO_COMMON = frozenset({"finds", "linear", "random", "search", "dim", "train", "test", "val"})
 """Other names that are everyday words: found by searching, but no sign that a page is about them.
 """
+PLAIN = frozenset(
+    "item label map run store round step group pair channel split layer modality embedding "
+    "token block".split()
+)
+"""Words that every page is full of: in the glossary, but no help beside a figure."""
+
+MOST_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,29 @@ def term(name: str) -> str:
     if found is None:
         raise KeyError(f"{name!r} is not in the glossary; add it to app/glossary.toml")
     return f"**{found.word}**: {found.child}\n\n{found.student}"
+
+
+def brief(*names: str) -> str:
+    """Return words in a sentence each, with the way to all three levels, for the `help=` of a text.
+
+    Raises:
+        KeyError: if there is no such word.
+    """
+    said = []
+    for name in names:
+        found = find(name)
+        if found is None:
+            raise KeyError(f"{name!r} is not in the glossary; add it to app/glossary.toml")
+        said.append(f"**{found.word}**: {found.child} [All of it](?term={found.key})")
+    return "\n\n".join(said)
+
+
+def brief_of(text: str) -> str | None:
+    """Return the terms of the trade that a text speaks of, as `brief` has them; None if none."""
+    spoken = text.lower()
+    counted = [(len(_pattern(t).findall(spoken)), t.word) for t in terms() if t.word not in PLAIN]
+    often = sorted((pair for pair in counted if pair[0]), key=lambda pair: -pair[0])
+    return brief(*(word for _, word in often[:MOST_AT_ONCE])) if often else None
 
 
 def search(words: str, among: Iterable[Term] | None = None) -> list[Term]:

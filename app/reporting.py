@@ -69,29 +69,55 @@ def with_controls(store: Store, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*names, *controls]))
 
 
-def chapter_titles(results: dict[str, Any]) -> dict[str, str]:
-    """Return the titles of the chapters that there is something for, by their id."""
-    return {section.id: section.title for section in make_chapters(results)}
+@dataclass(frozen=True)
+class Made:
+    """A report that is there. Its chapters take seconds to build, so they are built once.
 
+    Attributes:
+        order: what it is about.
+        results: what was measured.
+        chapters: of the whole report.
+    """
 
-def page_of(results: dict[str, Any], ids: Collection[str]) -> str:
-    """Return the report as one HTML file, with some of its chapters."""
-    return render(results, _kept(results, ids))
+    order: Order
+    results: dict[str, Any]
+    chapters: tuple[Section, ...]
 
+    @classmethod
+    def read(cls, order: Order) -> "Made | None":
+        """Return the report that was ordered; None if it was not made, or by another version."""
+        results = order.results()
+        return None if results is None else cls(order, results, tuple(make_chapters(results)))
 
-def tables_zip(results: dict[str, Any], ids: Collection[str]) -> bytes:
-    """Return all tables of some chapters as CSV files in a zip archive."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, table in {slug(t.name): t for t in tables_of(_kept(results, ids))}.items():
-            entry = zipfile.ZipInfo(f"{name}.csv")  # of no date: the same tables, the same bytes
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, table.raw.to_csv(index=False))
-    return file.getvalue()
+    @property
+    def titles(self) -> dict[str, str]:
+        """The titles of the chapters that there is something for, by their id."""
+        return {section.id: section.title for section in self.chapters}
 
+    @property
+    def text(self) -> str:
+        """All results as JSON: from it the whole report can be made again."""
+        return (self.order.folder() / JSON).read_text(encoding="utf-8")
 
-def _kept(results: dict[str, Any], ids: Collection[str]) -> list[Section]:
-    return [section for section in make_chapters(results) if section.id in ids]
+    def page(self, ids: Collection[str]) -> str:
+        """Return the report as one HTML file, with some of its chapters."""
+        kept = self._kept(ids)
+        if len(kept) == len(self.chapters):  # the very file that was made
+            return (self.order.folder() / HTML).read_text(encoding="utf-8")
+        return render(self.results, kept)
+
+    def tables_zip(self, ids: Collection[str]) -> bytes:
+        """Return all tables of some chapters as CSV files in a zip archive."""
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, table in {slug(t.name): t for t in tables_of(self._kept(ids))}.items():
+                entry = zipfile.ZipInfo(f"{name}.csv")  # of no date: same tables, same bytes
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(entry, table.raw.to_csv(index=False))
+        return file.getvalue()
+
+    def _kept(self, ids: Collection[str]) -> list[Section]:
+        return [section for section in self.chapters if section.id in ids]
 
 
 def file_name(called: Sequence[str], suffix: str) -> str:

@@ -75,14 +75,22 @@ def knn_curves(
             )
         )
     steps = [step for curve in curves.values() for step, _ in curve]
-    for level in sorted(set(chance.values())):
+    levels = {m: level for m, level in chance.items() if m in curves}
+    for level in sorted(set(levels.values())):
+        whose = [m for m, its in levels.items() if its == level]
+        is_all = len(whose) == len(levels)
+        of = "" if is_all else f" of {' and '.join(PLURAL[m] for m in whose)}"
         figure.add_trace(
             go.Scatter(
                 x=[min(steps, default=0), max(steps, default=1)],
                 y=[level, level],
-                name=f"chance {level:.2f}",
+                name=f"chance{of} {level:.2f}",
                 mode="lines",
-                line={"color": GREY, "dash": "dot", "width": 2},
+                line={
+                    "color": GREY if is_all else MODALITY_COLOURS[whose[0]],
+                    "dash": "dot",
+                    "width": 2,
+                },
                 hovertemplate=f"chance {level:.3f}<extra></extra>",
             )
         )
@@ -147,7 +155,7 @@ def _laid_out(figure: go.Figure, title: str, **axis: Any) -> go.Figure:  # noqa:
     return figure.update_layout(
         height=330,
         margin=MARGIN,
-        xaxis={"title": "step"},
+        xaxis={"title": "step", "rangemode": "tozero", "tickformat": ",d"},
         yaxis={"title": title, **axis},
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         hovermode="closest",

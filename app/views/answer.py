@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import answers, state
 from app.charts import score_dots
+from app.glossary import brief
 from app.words import PLURAL, SINGULAR, tap_words
 
 DRAWN = "answer_drawn"
@@ -52,7 +53,8 @@ def draw_answer(found: Mapping[str, Mapping[str, Any]]) -> None:
     st.caption(
         f"Mean average precision is 1 if {PLURAL[wanted[0]]} of the right kind always come before "
         "all others; grey bars are what guessing gives. Dots are runs, lines are 95 % intervals "
-        "over kinds. Measured on test items, at the layer that was best on the others."
+        "over kinds. Measured on test items, at the layer that was best on the others.",
+        help=brief("mean average precision", "chance", "confidence interval", "control"),
     )
     with st.expander("The figures"):
         draw_table(rows)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
+from app.glossary import brief
 from app.uploads import PICTURES, SOUNDS
 from app.views.item_panel import SOUNDS_AT_ONCE, draw_neighbour
 from app.words import PLURAL, SINGULAR, tap_words
@@ -205,6 +206,7 @@ def page(chosen: state.Chosen) -> None:
         captions=list(SPACES.values()),
         horizontal=True,
         key="ask_space",
+        help=brief("cosine", "Procrustes", "aligned"),
         bind="query-params",
     )
     if query is None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.following import follow, usual
+from app.glossary import brief
 from app.views import data_choice
 from app.views.data_bring import bring
 from app.views.data_look import look
@@ -17,7 +18,8 @@ def page() -> None:
     st.title("Data")
     st.markdown(
         "What the models learn from. A row may have a picture, a sound and a sentence; a row with "
-        "two or three of them is a **pair**: they belong together."
+        "two or three of them is a **pair**: they belong together.",
+        help=brief("modality", "pair", "label"),
     )
     following = st.session_state.pop(DO_NEXT, None)
     if following is not None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import cached_data, data_words, places, tasks
 from app.data_charts import MOST_LABELS, split_bars
+from app.glossary import brief
 from app.looking import Looked
 from app.views import waiting
 from app.views.data_choice import counts_words
@@ -109,7 +110,7 @@ def check_command(path: str) -> list[str]:
 
 def draw_splits(looked: Looked) -> None:
     """Draw how labels are spread over the splits."""
-    st.subheader("Splits by label")
+    st.subheader("Splits by label", help=brief("split", "group", "label"))
     table = looked.splits_by_label()
     total = table.iloc[-1]
     present = [name for name in data_words.SPLIT_WORDS if name in table]
@@ -125,9 +126,10 @@ def draw_splits(looked: Looked) -> None:
         config={"displayModeBar": False},
         alt=f"Rows of each label in {', '.join(present)}; the table below has the figures",
     )
+    rest = len(table) - 1 - MOST_LABELS
+    if rest > 0:
+        st.caption(f"The {MOST_LABELS} most frequent labels; {rest} more are among the figures.")
     with st.expander("The figures"):
-        if len(table) - 1 > MOST_LABELS:
-            st.caption(f"The figure has the {MOST_LABELS} most frequent labels; here are all.")
         st.dataframe(table, hide_index=True)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import plotly.graph_objects as go
 import streamlit as st
 
+from app.glossary import brief_of
 from app.report.page import Key, keys_of
 from app.report.parts import Drawing, Exhibit, Option
 
@@ -37,7 +38,8 @@ def draw_exhibit(exhibit: Exhibit, *, key: str, pick: Pick | None = None) -> Non
         key: of its widgets.
         pick: what a click on a point does; None if nothing.
     """
-    st.subheader(exhibit.title)
+    words = f"{exhibit.title} {exhibit.how} {exhibit.cannot}"
+    st.subheader(exhibit.title, help=brief_of(words))
     options = [option for option in exhibit.options if option.drawings]
     if options:
         _draw_option(_choose(options, key), key=key, pick=pick)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import showing, state
 from app.charts import cells_to_pick
+from app.glossary import brief
 from app.measured import Wanted
 from app.report.figures import MOST_CELLS, heatmap
 from app.report.parts import Drawing
@@ -62,7 +63,8 @@ def draw_alike(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
     matrix = found[wanted]["measures"][name]
     st.markdown(
         f"{LIKENESS[name]} Each cell compares two layers on the same {matrix['n']} test items. "
-        "A click on a cell opens the map at the layer of its row."
+        "A click on a cell opens the map at the layer of its row.",
+        help=brief(MEASURES[name][0], "p-value"),
     )
     draw_matrix(matrix, (left, right), recipes, name)
     st.caption(chance_words(matrix))

@@ -19,12 +19,19 @@ REFERENCES = ("random twin", "low-level features")
 
 
 def label_columns(items: pd.DataFrame) -> list[str]:
-    """Return the columns that can be told from vectors: a few kinds, or numbers."""
+    """Return the columns that can be told from vectors: kinds or numbers, the label first.
+
+    Of other columns, those of very many kinds are left out: they are names and notes.
+    """
+    most = {"label": max(MOST_CATEGORIES, len(items) // 4)}  # fewer than four each are no kinds
     found = [
         str(column)
         for column in items
         if column not in NOT_LABELS
-        and (2 <= items[column].nunique() <= MOST_CATEGORIES or is_numeric(items[column]))
+        and (
+            2 <= items[column].nunique() <= most.get(str(column), MOST_CATEGORIES)
+            or is_numeric(items[column])
+        )
     ]
     return sorted(found, key=lambda column: column != "label")
 

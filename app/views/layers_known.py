@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import showing, state
+from app.glossary import brief
 from app.measured import Kind, Wanted
 from app.probing import is_numeric
 from app.report.parts import Exhibit, Section
@@ -41,7 +42,8 @@ def draw_knows(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
     st.markdown(
         f"How well a small probe on the frozen vectors of **{chosen.encoder}** tells **{label}**, "
         "on test items that neither the probe nor the choice of the layer saw. "
-        "A click on a point opens the map at that layer."
+        "A click on a point opens the map at that layer.",
+        help=brief("probe", "linear probe", "kNN probe", "split"),
     )
     tables = found[wanted[0]]["modalities"]
     for modality in (m for m in PLURAL if "reason" in tables.get(m, {})):
@@ -89,7 +91,8 @@ def draw_takes(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
         return
     st.markdown(
         "Accuracy alone hides the price: how many labelled examples it takes, how many bits the "
-        "labels cost, which layers are used, and whether the probe has only memorised."
+        "labels cost, which layers are used, and whether the probe has only memorised.",
+        help=brief("few-shot", "description length", "weighted sum of layers", "selectivity"),
     )
     found, problems = obtain(
         chosen.place,

@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import showing, state
 from app.charts import spectra
+from app.glossary import brief
 from app.measured import Wanted
 from app.report.parts import Drawing, Exhibit
 from app.report.sections import geometry
@@ -22,7 +23,8 @@ def draw_shape(
     """Draw the geometry of the layers of some runs, and the spectra of the chosen one."""
     st.markdown(
         "Are directions used, or has a layer collapsed into a few? Look at one model over its "
-        "layers; models of different width are no race."
+        "layers; models of different width are no race.",
+        help=brief("effective rank", "participation ratio", "intrinsic dimension", "spectrum"),
     )
     wanted = [Wanted("geometry", name) for name in names]
     found, problems = obtain(chosen.place, wanted, "Measuring the shape of layers", key="shape")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import cached_map, state
+from app.glossary import brief
 from app.map_words import ABOUT_MAPS, ABOUT_SPACES, MAPS, SETTINGS, SPACES, VIEWS
 from app.wishes import ALL_PAIRS, DEFAULTS, MapWish, settings_of
 
@@ -31,6 +32,7 @@ def choose_wish(chosen: state.Chosen, view: str) -> MapWish:
         method = st.segmented_control(
             "Kind of map", list(MAPS), default="umap", key="method", bind="query-params",
             format_func=MAPS.__getitem__, required=True, persist_state="session",
+            help=brief("UMAP", "PCA", "t-SNE", "trustworthiness"),
         ) or "umap"  # fmt: skip
         with st.popover("Settings", icon=":material/tune:"):
             settings = ask_settings(method)

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_map, state
+from app.glossary import brief
 from app.map_words import gap_badges, gap_rows, joint_words
 from app.wishes import MapWish
 from app.words import MEASURES
@@ -32,7 +33,8 @@ def draw_space(chosen: state.Chosen, wish: MapWish) -> None:
     gaps = cached_map.gaps(*where)
     is_raw = wish.space == "raw"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(gap_badges(gaps, is_raw=is_raw))
+        words = brief("modality gap", "chance", "aligned", "cosine of partners")
+        st.markdown(gap_badges(gaps, is_raw=is_raw), help=words)
         with st.popover("More", icon=":material/help:", type="tertiary"):
             st.caption(f"{MEASURES['modality_gap'][1]} {MEASURES['normalised_gap'][1]}")
             table = pd.DataFrame(gap_rows(gaps, is_raw=is_raw)).fillna("")

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import cached, state, tables
+from app.glossary import brief
 from app.measured import Wanted
 from app.report.runs import pair_words
 from app.views.measuring import align_all, obtain
@@ -35,7 +36,8 @@ def overview(found: Mapping[str, dict[str, Any]]) -> None:
         st.caption(
             "*Kind*: near items with the same label. *Own partner*: near the very item it belongs "
             "to. Two words where the two ways of looking differ. “Aligned” is said only if every "
-            "control was beaten, “not aligned” only if it was shown to be no better than chance."
+            "control was beaten, “not aligned” only if it was shown to be no better than chance.",
+            help=brief("class level", "instance level", "equivalence test"),
         )
 
 
@@ -55,6 +57,11 @@ def choose(chosen: state.Chosen, alignment: Mapping[str, Any]) -> Meeting:
 def page(chosen: state.Chosen) -> None:
     """Draw the page."""
     st.title("Do they meet?")
+    st.markdown(
+        "Does a run put items of one sense near those of another that they belong to? Each answer "
+        "is held against controls, and against chance.",
+        help=brief("aligned", "control", "chance"),
+    )
     all_found, _ = align_all(
         chosen.place
     )  # what cannot be measured is said when that run is chosen

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import cached, meeting, showing, state, tables
+from app.glossary import brief
 from app.measured import Wanted
 from app.report.parts import Exhibit, Section
 from app.report.sections import finding, gap, help
@@ -14,6 +15,9 @@ from app.views.exhibits import draw_exhibit
 from app.views.measuring import obtain
 from app.words import MEASURES, VERDICTS
 from d2v_core.store import Recipe
+
+PARTNERS = ("instance level", "mean reciprocal rank")
+GUARDS = ("control", "confidence interval", "p-value", "equivalence test")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def draw_answer(of: Meeting) -> None:
         draw_exhibit(exhibit, key=f"nulls_{key}")
     likeness = tables.likeness_table(of.pair)
     if len(likeness):
-        st.subheader("The same shape, wherever it lies?")
+        st.subheader("The same shape, wherever it lies?", help=brief("CKA", "mutual kNN", "chance"))
         st.caption(f"CKA: {MEASURES['cka'][1]} Mutual kNN: {MEASURES['mutual_knn'][1]}")
         st.dataframe(likeness, hide_index=True)
     draw_power(of.pair)
@@ -114,7 +118,8 @@ def draw_claims(pair: Mapping[str, Any]) -> None:
         strict=True,
     ):
         with column:
-            st.markdown(f"**{title}**")
+            words = ("class level", "mean average precision") if level == "class" else PARTNERS
+            st.markdown(f"**{title}**", help=brief(*words, "chance"))
             claims = [claim for claim in pair["claims"] if claim["level"] == level]
             for claim in claims:
                 draw_claim(claim)
@@ -129,6 +134,7 @@ def draw_claim(claim: Mapping[str, Any]) -> None:
     with st.container(border=True):
         st.markdown(f":{colour}-badge[{icon} {word}]  {claim['sentence']}")
         with st.expander("Why, and what this rests on"):
+            st.caption("What stands in the way of a hasty yes or no.", help=brief(*GUARDS))
             st.markdown("\n".join(f"* {reason}" for reason in claim["reasons"]))
             st.dataframe(tables.claim_table(claim), hide_index=True)
             st.caption(f"Differences from chance up to {claim['margin']:.3f} count as none.")
@@ -161,7 +167,8 @@ def draw_help(of: Meeting) -> None:
     """Draw the ladder: how many known pairs turn one space into the other."""
     st.markdown(
         "Two spaces that do not meet may still be one shape turned round. Some known pairs from "
-        "train and val turn one space into the other; test items then look for their partners."
+        "train and val turn one space into the other; test items then look for their partners.",
+        help=brief("Procrustes", "ladder", "R@k"),
     )
     extras = of.extras()
     if extras is None:

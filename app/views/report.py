@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 from html import escape
-from typing import Any
 
 import streamlit as st
 
 from app import cached, reporting, showing, state, tasks
-from app.reporting import Order
+from app.glossary import brief
+from app.reporting import Made, Order
 from app.views import waiting
 from app.views.layers_choice import label_columns
 from app.words import METHODS
@@ -73,20 +73,34 @@ def draw_order(order: Order, *, is_made: bool) -> bool:
     return False
 
 
+@st.cache_resource(max_entries=4, show_spinner="Opening the report")
+def opened(order: Order, made: float) -> Made | None:
+    """Return a report with its chapters; None if another version made it. See `files_of`."""
+    return Made.read(order)
+
+
 @st.cache_data(max_entries=8, show_spinner=False)
 def files_of(order: Order, made: float, ids: tuple[str, ...]) -> tuple[str, str, bytes]:
     """Return page, JSON and zipped tables of some chapters; `made` tells when, so that it is new.
 
     The JSON has everything: it makes the whole report again.
     """
-    results = order.results() or {}
-    text = (order.folder() / reporting.JSON).read_text(encoding="utf-8")
-    return reporting.page_of(results, ids), text, reporting.tables_zip(results, ids)
+    report = opened(order, made)
+    assert report is not None  # its chapters were chosen from
+    return report.page(ids), report.text, report.tables_zip(ids)
 
 
-def draw_made(order: Order, results: dict[str, Any]) -> None:
+def when_made(order: Order) -> float | None:
+    """Return when a report was made; None if it was not."""
+    try:
+        return (order.folder() / reporting.HTML).stat().st_mtime
+    except OSError:
+        return None
+
+
+def draw_made(report: Made, made: float) -> None:
     """Draw the report that was made: which chapters, its files, and a preview."""
-    titles = reporting.chapter_titles(results)
+    titles, results = report.titles, report.results
     chapters = st.multiselect(
         "Chapters", list(titles), default=list(titles), format_func=titles.__getitem__,
         key="report_chapters", help="Leaving one out measures nothing anew.",
@@ -94,10 +108,9 @@ def draw_made(order: Order, results: dict[str, Any]) -> None:
     if not chapters:
         st.info("Choose at least one chapter.")
         return
-    made = (order.folder() / reporting.HTML).stat().st_mtime
     kept = tuple(name for name in titles if name in chapters)
     with st.spinner("Putting the chapters together"):
-        page, text, tables = files_of(order, made, kept)
+        page, text, tables = files_of(report.order, made, kept)
     called = [run["called"] for run in results["runs"] if run["role"] == "trained"]
     with st.container(horizontal=True):
         for label, data, suffix, mime in (
@@ -133,7 +146,8 @@ def page(chosen: state.Chosen) -> None:
     st.title("A report to keep")
     st.markdown(
         "Figures, words and numbers of the runs you choose, as one file to send, print or put "
-        "beside a paper: every number with its interval, its chance and what it rests on."
+        "beside a paper: every number with its interval, its chance and what it rests on.",
+        help=brief("confidence interval", "chance", "control"),
     )
     try:
         order = compose(chosen)
@@ -142,9 +156,10 @@ def page(chosen: state.Chosen) -> None:
         return
     if order is None:
         return
-    results = order.results()
-    if not draw_order(order, is_made=results is not None) and results is not None:
-        draw_made(order, results)
+    made = when_made(order)
+    report = None if made is None else opened(order, made)
+    if not draw_order(order, is_made=report is not None) and report and made:
+        draw_made(report, made)
 
 
 page(state.current())

@@ -9,7 +9,11 @@ from app.views.measuring import align_all
 PLACES = (
     ("map.py", "Map", "All items in one picture: click one, hear it, and see what is near."),
     ("ask.py", "Ask", "A sentence, picture or sound of your own: what lies nearest to it?"),
-    ("layers.py", "Layers", "What each layer knows of species, size, time of day and mood."),
+    (
+        "layers.py",
+        "Layers",
+        "What each layer knows of species, size, mood: of any column.",
+    ),
     ("meet.py", "Do they meet?", "Every pair of senses, with controls and reasons."),
     ("learn.py", "Learn", "Short lessons on small models that run while you look."),
     ("data.py", "Data", "Look at the items, make a world of your own, or bring a folder."),

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import cached_data, learning, places, run_curves, run_folders, tasks
 from app.costs import preset_of
+from app.glossary import brief
 from app.looking import Looked
 from app.map_chart import MOST_CATEGORIES
 from app.run_folders import Run
@@ -183,7 +184,8 @@ def draw_maps(points: pd.DataFrame, about: dict) -> None:
         f"{about['items']:,} items, held-out ones first, at the last layer ({about['tap']}). "
         f"Trustworthiness of the maps {min(trust):.2f} to {max(trust):.2f}, a random map "
         f"{about['trust'][str(about['start'])]['chance']:.2f}: at 1, what is near on the map is "
-        "near in the layer. How far apart groups lie, and how large they are, means little."
+        "near in the layer. How far apart groups lie, and how large they are, means little.",
+        help=brief("trustworthiness", "checkpoint", "UMAP"),
     )
     with st.expander("Step by step, in figures"):
         st.dataframe(run_curves.moves_table(about), hide_index=True)

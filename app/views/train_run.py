@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import cached_data, run_curves, run_folders, tasks, training_words
 from app.costs import preset_of
+from app.glossary import brief
 from app.run_folders import Run
 from app.tasks import JOB, QUEUED
 from app.training_charts import knn_curves, loss_curves, signal_curves
@@ -203,7 +204,8 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
     with left:
         st.markdown(
             "**Loss**: how wrong the guesses are. Low alone proves nothing: a collapsed "
-            "network guesses well."
+            "network guesses well.",
+            help=brief("loss", "mask", "teacher", "contrastive loss"),
         )
         st.plotly_chart(
             loss_curves(training_words.losses(lines)),
@@ -213,7 +215,10 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
         )
     with right:
         curves = run_curves.curves_of(lines, "knn")
-        st.markdown("**Do neighbours share a label?** On held-out items, against chance.")
+        st.markdown(
+            "**Do neighbours share a label?** On held-out items, against chance.",
+            help=brief("kNN probe", "chance", "split"),
+        )
         if curves:
             st.plotly_chart(
                 knn_curves(curves, chance),
@@ -225,7 +230,10 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
             st.caption("Not measured yet, or the data have no labels in train and val.")
     left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**Directions in use** (effective rank): how many the vectors of items fill.")
+        st.markdown(
+            "**Directions in use** (effective rank): how many the vectors of items fill.",
+            help=brief("effective rank", "collapse"),
+        )
         curves = run_curves.curves_of(lines, "effective_rank")
         if curves:
             figure = signal_curves(
@@ -237,7 +245,10 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
         else:
             st.caption("Not measured yet.")
     with right:
-        st.markdown(f"**Spread of the targets** (std): {SIGNALS['target_std'][1]}.")
+        st.markdown(
+            f"**Spread of the targets** (std): {SIGNALS['target_std'][1]}.",
+            help=brief("target spread", "target", "moving average"),
+        )
         curves = run_curves.curves_of(lines, "target_std")
         if curves:
             figure = signal_curves(curves, "target std", limit=limits["target_std"][1])

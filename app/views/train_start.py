@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import cached_data, run_folders
 from app.costs import cost_of
+from app.glossary import brief
 from app.looking import Looked
 from app.run_folders import MOST_STEPS, Start
 from app.training_words import ARMS, OBJECTIVES, SIZES, WITH_PERCENT
@@ -110,6 +111,7 @@ def choose_arm(looked: Looked) -> str:
         fit,
         format_func=lambda name: ARMS[name][0],
         captions=[ARMS[name][1] for name in fit],
+        help=brief("arm", "trunk", "contrastive loss", "shuffled pairs", "random twin"),
         index=fit.index(USUAL_ARM) if USUAL_ARM in fit else 0,
         key="train_arm",
     )
@@ -127,6 +129,7 @@ def further(path: str, looked: Looked, wanted: Wanted, root: Path) -> tuple[Star
                 [name for name in OBJECTIVES if name != "hubert" or "audio" in looked.counts],
                 format_func=lambda name: OBJECTIVES[name][0],
                 key="train_objective",
+                help=brief("latent prediction", "reconstruction", "student", "teacher"),
             )
             st.caption(OBJECTIVES[objective][1])
             wanted = Wanted(

@@ -1,5 +1,6 @@
 """The glossary: every word on all three levels, every letter explained, every page covered."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -165,3 +166,49 @@ def test_words_are_read_from_texts_and_not_from_code(monkeypatch, tmp_path):
 
     # the commonest first; mAP is no map; neither docstring, nor names, nor comments, nor keys
     assert [term.word for term in glossary.terms_on("made_up")] == ["pair", "map", "UMAP"]
+
+
+def test_words_in_a_sentence_each_lead_to_all_of_them():
+    said = glossary.brief("CKA", "EMA")
+
+    cka, moving = (glossary.find(name) for name in ("CKA", "moving average"))
+    assert cka is not None
+    assert moving is not None
+    assert said == (
+        f"**CKA**: {cka.child} [All of it](?term=cka)\n\n"
+        f"**moving average**: {moving.child} [All of it](?term=moving-average)"
+    )
+
+
+def test_a_word_that_is_not_in_the_glossary_is_not_passed_over():
+    with pytest.raises(KeyError, match="'phlogiston' is not in the glossary"):
+        glossary.brief("CKA", "phlogiston")
+
+
+def test_the_terms_of_the_trade_in_a_text_are_found_most_frequent_first():
+    said = glossary.brief_of("Hubs and hubs: chance names items of one label. CKA does not.")
+
+    assert said is not None
+    assert [line.split("**")[1] for line in said.split("\n\n")] == ["hubness", "chance", "CKA"]
+    assert glossary.brief_of("Items of a label on a map.") is None
+
+
+def test_no_more_terms_are_found_than_can_be_read():
+    said = glossary.brief_of("CKA, PCA, UMAP, t-SNE, RSA and CSLS")
+
+    assert said is not None
+    assert len(said.split("\n\n")) == glossary.MOST_AT_ONCE
+
+
+def test_every_word_that_a_page_explains_is_in_the_glossary():
+    named = [
+        (file.name, argument.value)
+        for file in sorted((glossary.HERE / "views").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "brief"
+        for argument in node.args
+        if isinstance(argument, ast.Constant)
+    ]
+
+    assert len({file for file, _ in named}) > 10
+    assert [pair for pair in named if glossary.find(str(pair[1])) is None] == []

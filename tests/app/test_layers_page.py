@@ -172,6 +172,15 @@ def test_columns_that_can_be_told():
     assert layers_choice.label_columns(items) == ["label", "pitch"]
 
 
+def test_the_label_can_be_told_however_many_kinds_it_has():
+    items = pd.DataFrame({"label": [f"kind {n // 5}" for n in range(300)], "size": "s"})
+    items["note"] = items["label"]
+
+    assert layers_choice.label_columns(items) == ["label"]
+    items["label"] = [f"its own {n}" for n in range(300)]
+    assert layers_choice.label_columns(items) == []
+
+
 @pytest.mark.parametrize(
     ("trace", "x", "wished"),
     [

@@ -147,27 +147,41 @@ def test_the_same_order_is_the_same_report_and_another_is_not(made, numbers):
 
 @pytest.mark.slow
 def test_chapters_are_left_out_without_measuring(made):
-    results = made.results()
-    titles = reporting.chapter_titles(results)
-    page = reporting.page_of(results, ["layers"])
+    report = reporting.Made.read(made)
+    page = report.page(["layers"])
 
-    assert list(titles)[:2] == ["words", "layers"]
-    assert titles["layers"] in page
-    assert titles["words"] not in page
+    assert list(report.titles)[:2] == ["words", "layers"]
+    assert report.titles["layers"] in page
+    assert report.titles["words"] not in page
+
+
+@pytest.mark.slow
+def test_the_chapters_are_built_once_and_the_whole_page_is_the_file_that_was_made(
+    made, monkeypatch
+):
+    built, make = [], reporting.make_chapters
+    monkeypatch.setattr(reporting, "make_chapters", lambda r: built.append(1) or make(r))
+    report = reporting.Made.read(made)
+    every = list(report.titles)
+
+    assert report.page(every) == (made.folder() / reporting.HTML).read_text(encoding="utf-8")
+    assert report.page(every[:1]) != report.page(every)
+    assert report.tables_zip(every)
+    assert built == [1]
 
 
 @pytest.mark.slow
 def test_the_tables_of_some_chapters_are_the_same_bytes_every_time(made):
-    results = made.results()
-    packed = reporting.tables_zip(results, ["layers"])
+    report = reporting.Made.read(made)
+    packed = report.tables_zip(["layers"])
 
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         assert len(archive.namelist()) == 1
         (name,) = archive.namelist()
         assert name.startswith("probes_label")
         assert b"trained" in archive.read(name)
-    assert packed == reporting.tables_zip(results, ["layers"])
-    assert len(reporting.tables_zip(results, list(reporting.chapter_titles(results)))) > len(packed)
+    assert packed == report.tables_zip(["layers"])
+    assert len(report.tables_zip(list(report.titles))) > len(packed)
 
 
 @pytest.mark.slow

@@ -230,6 +230,11 @@ def test_figures_have_a_trace_for_each_curve_and_lines_for_chance_and_limit():
     figure = knn_curves(curves, {"image": 0.1, "text": 0.1})
     assert [t.name for t in figure.data] == ["pictures", "sentences", "chance 0.10"]
     assert list(figure.data[-1].y) == [0.1, 0.1]
+    figure = knn_curves(curves, {"image": 0.1, "text": 0.25, "audio": 0.5})
+    assert [t.name for t in figure.data[2:]] == [
+        "chance of pictures 0.10", "chance of sentences 0.25",
+    ]  # fmt: skip
+    assert [t.line.color for t in figure.data[2:]] == [t.line.color for t in figure.data[:2]]
     figure = signal_curves(curves, "rank", limit=1.5, log=True)
     assert figure.data[-1].line.color == LIMIT
     assert figure.layout.yaxis.type == "log"
