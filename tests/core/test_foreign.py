@@ -220,12 +220,13 @@ def test_old_files_join_query_key_and_value(tmp_path):
     assert old.hash == plain.hash
 
 
-@pytest.mark.parametrize("modality", ["audio", "text"])
-def test_the_teacher_takes_the_place_of_the_student(tmp_path, modality):
-    if modality == "audio":
+@pytest.mark.parametrize("kind", ["audio", "audio, whole", "text"])
+def test_the_teacher_takes_the_place_of_the_student(tmp_path, kind):
+    if kind.startswith("audio"):
         config = transformers.Data2VecAudioConfig(**WAVE | {"num_conv_pos_embeddings": 5})
         weights = sounds(drawn("Data2VecAudioModel", config).state_dict(), is_layer=True)
-        said, name, start = sound_settings("data2vec_audio"), "_ema", "encoder."
+        said, name = sound_settings("data2vec_audio"), "_ema"
+        start = "" if kind == "audio, whole" else "encoder."
     else:
         weights = texts(text_model(write_vocabulary(tmp_path)).state_dict())
         said, name, start = {"cfg": TEXT_SETTINGS}, "encoder._ema", "encoder.sentence_encoder."
