@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.options import Json
-from app.terminal import say, show_json
+from app.terminal import progress, say, show_json
 
 convert_app = typer.Typer()
 
@@ -34,7 +34,8 @@ def convert(
     """
     from d2v_core.convert import convert as write
 
-    done = write(checkpoint, out)
+    with progress("Written, compared") as report:
+        done = write(checkpoint, out, progress=report)
     if as_json:
         show_json(done.to_json())
         return

@@ -6,7 +6,7 @@ found to give the same layers.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,13 +69,16 @@ class Converted:
         return {**vars(self), "likeness": self.likeness.to_json()}
 
 
-def convert(name: str, out: Path) -> Converted:
+def convert(
+    name: str, out: Path, *, progress: Callable[[int, int], None] = lambda _done, _of: None
+) -> Converted:
     """Write a checkpoint as a folder that others can open, and compare the two.
 
     Args:
         name: a file or a folder, with or without what stands in front of it where an encoder is
             named: `fairseq-ema:FILE`, `file-image:FOLDER`, `hf:ID`.
         out: the folder; it must not be there.
+        progress: is told how many of how many steps are done: written and opened, compared.
 
     Raises:
         InputError: if there is nothing to convert, or `out` is there.
@@ -89,6 +92,7 @@ def convert(name: str, out: Path) -> Converted:
         choice = asked.choice
     if choice is not None and (choice.random or choice.bf16):
         raise InputError(f"{kind}: makes a model of its own; what is converted is the file's")
+    progress(0, 2)
     with _aside(out) as folder:
         if asked is not None:
             done = _file(Path(rest).expanduser(), asked.teacher, asked.choice.only, folder)
@@ -96,7 +100,9 @@ def convert(name: str, out: Path) -> Converted:
             done = _safe_copy(rest, choice.only, folder)
         else:
             done = _run(Path(rest), folder)
+        progress(1, 2)
         found = likeness(done.source, done.written)
+        progress(2, 2)
         if found.difference > MOST_DIFFERENCE:
             raise CheckpointError(
                 f"what was written of {name} is not like it: its layers differ by up to "

@@ -1,5 +1,6 @@
 """One contract for everything that turns items into layer states."""
 
+import json
 from pathlib import Path
 
 from d2v_core.encoders.encoder import Encoder
@@ -50,4 +51,15 @@ def open_encoder(name: str, *, pooling: str = "mean", ffn: bool = False) -> Enco
         )
     if (Path(name) / STUDENT).is_file():
         return exported(Path(name), pooling=how, ffn=ffn)
+    if _is_of_the_library(Path(name)):
+        raise InputError(f"{name} is a folder of the Hugging Face library; name it hf:{name}")
     return trained(Path(name), pooling=how, ffn=ffn)
+
+
+def _is_of_the_library(folder: Path) -> bool:
+    """Tell whether a folder says so; one that says nothing readable is refused as a run."""
+    try:
+        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(settings, dict) and "model_type" in settings

@@ -32,7 +32,7 @@ def done(difference, dropped):
 
 def test_a_difference_is_told_with_its_place(said, monkeypatch, tmp_path):
     found = done(3.4e-7, ["a", "b", "c", "d", "e"])
-    monkeypatch.setattr("d2v_core.convert.convert", lambda name, out: found)
+    monkeypatch.setattr("d2v_core.convert.convert", lambda name, out, progress: found)
     convert("h.pt", tmp_path)
 
     assert said.getvalue().splitlines() == [
@@ -45,7 +45,7 @@ def test_a_difference_is_told_with_its_place(said, monkeypatch, tmp_path):
 
 
 def test_no_difference_and_nothing_left_out(said, monkeypatch, tmp_path):
-    monkeypatch.setattr("d2v_core.convert.convert", lambda name, out: done(0.0, []))
+    monkeypatch.setattr("d2v_core.convert.convert", lambda name, out, progress: done(0.0, []))
     convert("h.pt", tmp_path)
 
     assert said.getvalue().splitlines()[1] == (

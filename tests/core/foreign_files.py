@@ -47,21 +47,24 @@ def joined(weights, parts, name):
 
 SOUNDS = (
     (r"masked_spec_embed", "mask_emb"),
-    (r"feature_extractor\.conv_layers\.(\d)\.conv\.(.+)", r"feature_extractor.conv_layers.\1.0.\2"),
+    (
+        r"feature_extractor\.conv_layers\.(\d+)\.conv\.(.+)",
+        r"feature_extractor.conv_layers.\1.0.\2",
+    ),
     (r"feature_projection\.layer_norm\.(.+)", r"layer_norm.\1"),
     (r"feature_projection\.projection\.(.+)", r"post_extract_proj.\1"),
     (r"encoder\.pos_conv_embed\.conv\.bias", "encoder.pos_conv.0.bias"),
     (r".+parametrizations\.weight\.original0", "encoder.pos_conv.0.weight_g"),
     (r".+parametrizations\.weight\.original1", "encoder.pos_conv.0.weight_v"),
-    (r"encoder\.pos_conv_embed\.layers\.(\d)\.conv\.(.+)", r"encoder.pos_conv.\1.0.\2"),
+    (r"encoder\.pos_conv_embed\.layers\.(\d+)\.conv\.(.+)", r"encoder.pos_conv.\1.0.\2"),
     (r"encoder\.layer_norm\.(.+)", r"encoder.layer_norm.\1"),
-    (r"(encoder\.layers\.\d)\.attention\.(.+)", r"\1.self_attn.\2"),
-    (r"(encoder\.layers\.\d)\.layer_norm\.(.+)", r"\1.self_attn_layer_norm.\2"),
-    (r"(encoder\.layers\.\d)\.feed_forward\.intermediate_dense\.(.+)", r"\1.fc1.\2"),
-    (r"(encoder\.layers\.\d)\.feed_forward\.output_dense\.(.+)", r"\1.fc2.\2"),
-    (r"(encoder\.layers\.\d)\.final_layer_norm\.(.+)", r"\1.final_layer_norm.\2"),
+    (r"(encoder\.layers\.\d+)\.attention\.(.+)", r"\1.self_attn.\2"),
+    (r"(encoder\.layers\.\d+)\.layer_norm\.(.+)", r"\1.self_attn_layer_norm.\2"),
+    (r"(encoder\.layers\.\d+)\.feed_forward\.intermediate_dense\.(.+)", r"\1.fc1.\2"),
+    (r"(encoder\.layers\.\d+)\.feed_forward\.output_dense\.(.+)", r"\1.fc2.\2"),
+    (r"(encoder\.layers\.\d+)\.final_layer_norm\.(.+)", r"\1.final_layer_norm.\2"),
 )
-CONV_NORM = r"feature_extractor\.conv_layers\.(\d)\.layer_norm\.(.+)"
+CONV_NORM = r"feature_extractor\.conv_layers\.(\d+)\.layer_norm\.(.+)"
 GROUP = ((CONV_NORM, r"feature_extractor.conv_layers.\1.2.\2"),)
 LAYER = ((CONV_NORM, r"feature_extractor.conv_layers.\1.2.1.\2"),)
 
@@ -81,17 +84,17 @@ TEXTS = (
     (r"embeddings\.word_embeddings\.weight", "embed_tokens.weight"),
     (r"embeddings\.position_embeddings\.weight", "embed_positions.weight"),
     (r"embeddings\.LayerNorm\.(.+)", r"layernorm_embedding.\1"),
-    (r"encoder\.layer\.(\d)\.attention\.self\.query\.(.+)", r"layers.\1.self_attn.q_proj.\2"),
-    (r"encoder\.layer\.(\d)\.attention\.self\.key\.(.+)", r"layers.\1.self_attn.k_proj.\2"),
-    (r"encoder\.layer\.(\d)\.attention\.self\.value\.(.+)", r"layers.\1.self_attn.v_proj.\2"),
-    (r"encoder\.layer\.(\d)\.attention\.output\.dense\.(.+)", r"layers.\1.self_attn.out_proj.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.query\.(.+)", r"layers.\1.self_attn.q_proj.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.key\.(.+)", r"layers.\1.self_attn.k_proj.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.value\.(.+)", r"layers.\1.self_attn.v_proj.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense\.(.+)", r"layers.\1.self_attn.out_proj.\2"),
     (
-        r"encoder\.layer\.(\d)\.attention\.output\.LayerNorm\.(.+)",
+        r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.(.+)",
         r"layers.\1.self_attn_layer_norm.\2",
     ),
-    (r"encoder\.layer\.(\d)\.intermediate\.dense\.(.+)", r"layers.\1.fc1.\2"),
-    (r"encoder\.layer\.(\d)\.output\.dense\.(.+)", r"layers.\1.fc2.\2"),
-    (r"encoder\.layer\.(\d)\.output\.LayerNorm\.(.+)", r"layers.\1.final_layer_norm.\2"),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense\.(.+)", r"layers.\1.fc1.\2"),
+    (r"encoder\.layer\.(\d+)\.output\.dense\.(.+)", r"layers.\1.fc2.\2"),
+    (r"encoder\.layer\.(\d+)\.output\.LayerNorm\.(.+)", r"layers.\1.final_layer_norm.\2"),
 )
 NO_PLACE = ("token_type_embeddings", "pooler.dense")
 """What these files do not have: one type, added to every word, and no pooler."""
@@ -117,14 +120,14 @@ PLAIN = (
     (r"embeddings\.cls_token", "cls_token"),
     (r"embeddings\.position_embeddings", "pos_embed"),
     (r"embeddings\.patch_embeddings\.projection\.(.+)", r"patch_embed.proj.\1"),
-    (r"layers\.(\d)\.attention\.([qkv])_proj\.(.+)", r"blocks.\1.attn.\2.\3"),
-    (r"layers\.(\d)\.attention\.o_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
-    (r"layers\.(\d)\.layernorm_before\.(.+)", r"blocks.\1.norm1.\2"),
-    (r"layers\.(\d)\.layernorm_after\.(.+)", r"blocks.\1.norm2.\2"),
-    (r"layers\.(\d)\.mlp\.(.+)", r"blocks.\1.mlp.\2"),
+    (r"layers\.(\d+)\.attention\.([qkv])_proj\.(.+)", r"blocks.\1.attn.\2.\3"),
+    (r"layers\.(\d+)\.attention\.o_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+    (r"layers\.(\d+)\.layernorm_before\.(.+)", r"blocks.\1.norm1.\2"),
+    (r"layers\.(\d+)\.layernorm_after\.(.+)", r"blocks.\1.norm2.\2"),
+    (r"layers\.(\d+)\.mlp\.(.+)", r"blocks.\1.mlp.\2"),
     (r"layernorm\.(.+)", r"norm.\1"),
 )
-IN_BLOCK = r"encoder\.layer\.(\d)\."
+IN_BLOCK = r"encoder\.layer\.(\d+)\."
 DATA2VEC = (
     *PLAIN[:3],
     (r"embeddings\.mask_token", "mask_token"),

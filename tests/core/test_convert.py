@@ -125,8 +125,10 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_library_opens_what_was_written(tmp_path, name):
     source, out = SOURCES[name](tmp_path), tmp_path / "out"
-    done = convert(str(source), out)
+    steps = []
+    done = convert(str(source), out, progress=lambda *step: steps.append(step))
 
+    assert steps == [(0, 2), (1, 2), (2, 2)]
     model = transformers.AutoModel.from_pretrained(out)
     assert type(model).__name__ == done.model == name
     assert not list(out.glob("*.bin"))
@@ -137,6 +139,12 @@ def test_the_library_opens_what_was_written(tmp_path, name):
     assert likeness(read, written).difference <= 1e-5
     assert done.to_json()["likeness"]["taps"].keys() == set(read.modalities)
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_of_the_library_is_named_as_such(tmp_path):
+    convert(str(hubert(tmp_path)), tmp_path / "out")
+    with pytest.raises(InputError, match=r"is a folder of the Hugging Face library; name it hf:/"):
+        open_encoder(str(tmp_path / "out"))
 
 
 def test_the_sentence_says_which_numbers_mean_nothing(tmp_path):
