@@ -1,7 +1,7 @@
 """A trained run into a store that the other pages open, with the controls that claims need.
 
-`python -m app.embed_run RUN DATA STORE [--twin PRESET]` embeds the run, an untrained network of the
-same making, and low-level features.
+`python -m app.embed_run RUN DATA STORE [--twin ENCODER]` embeds the run, an untrained network of
+the same making, and low-level features.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def embed_all(
         run: the run folder.
         data: the data folder.
         store: where to.
-        twin: the preset of the untrained network; None for no such control.
+        twin: the untrained network, `random:PRESET` or a run folder; None for no such control.
         report: told how far it is.
 
     Returns:
@@ -38,7 +38,7 @@ def embed_all(
     from app import workbench
 
     encoders = [(str(run), f"embedding {run.name}")]
-    encoders += [(f"random:{twin}", "embedding an untrained network")] if twin else []
+    encoders += [(twin, "embedding an untrained network")] if twin else []
     encoders += [("lowlevel", "measuring low-level features")]
     names = []
     for number, (encoder, words) in enumerate(encoders):
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--twin", help="preset of the untrained network")
+    parser.add_argument("--twin", help="the untrained network: random:PRESET, or a run folder")
     given = parser.parse_args()
     notes = Notes.wanted()
     try:

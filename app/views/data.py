@@ -8,6 +8,7 @@ from app.views import data_choice
 from app.views.data_bring import bring
 from app.views.data_look import look
 from app.views.data_make import make
+from app.views.opening import follow_wish
 
 DO, DO_NEXT = "data_do", "data_do_next"
 WAYS = ("Look", "Bring your own", "Make an aviary")
@@ -15,6 +16,7 @@ WAYS = ("Look", "Bring your own", "Make an aviary")
 
 def page() -> None:
     """Draw the page."""
+    follow_wish()
     st.title("Data")
     st.markdown(
         "What the models learn from. A row may have a picture, a sound and a sentence; a row with "

@@ -11,6 +11,7 @@ from app.glossary import brief
 from app.looking import Looked
 from app.views import waiting
 from app.views.data_choice import counts_words
+from app.views.data_embed import draw_through
 from app.views.data_gallery import gallery
 from app.words import PLURAL
 from d2v_core.data.items import Problem
@@ -37,6 +38,7 @@ def look(path: str, looked: Looked) -> None:
         st.page_link(
             "views/train.py", label="Train on these data", icon=":material/model_training:"
         )
+        draw_through(path)
     gallery(looked)
 
 

@@ -1,4 +1,4 @@
-"""From a figure to the map: a click on a layer opens it there."""
+"""From elsewhere to the map: a click on a layer, or on what was embedded, opens it there."""
 
 import streamlit as st
 
@@ -11,6 +11,16 @@ def wish_map(name: str, tap: str) -> None:
     """Choose a run and a layer, and ask for the map; called by what a click calls back."""
     st.session_state["run"] = name
     follow("layer", tap)
+    st.session_state[WISH] = True
+
+
+def wish_store(place: str) -> None:
+    """Choose a store and ask for the map, as the callback of a button."""
+    opened = [p for p in st.session_state.get("opened", []) if p != place]
+    st.session_state["opened"] = [place, *opened]
+    st.session_state["store"] = place
+    for name in ("run", "layer"):  # those of another store
+        st.session_state.pop(name, None)
     st.session_state[WISH] = True
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import places, run_folders, supervisor
 from app.following import follow, usual
 from app.run_folders import Run
-from app.views.train_after import follow_wish
+from app.views.opening import follow_wish
 from app.views.train_run import draw_run
 from app.views.train_runs import CHOSEN, choose_run
 from app.views.train_start import start_form

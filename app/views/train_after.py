@@ -7,18 +7,17 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_data, learning, places, run_curves, run_folders, tasks
-from app.costs import preset_of
 from app.glossary import brief
 from app.looking import Looked
 from app.map_chart import MOST_CATEGORIES
+from app.models import model_of
 from app.run_folders import Run
-from app.tasks import JOB
 from app.training_charts import learning_figure
 from app.views import waiting
+from app.views.opening import wish_store
 from app.words import SINGULAR
 from d2v_core.errors import D2VError
 
-WISH = "open_store_next"
 COLOURS = {"label": "label", "modality": "sense", "split": "split"}
 
 
@@ -68,14 +67,6 @@ def draw_fares(run: Run, looked: Looked) -> None:
         )
 
 
-def embed_command(run: Run, store: Path) -> list[str]:
-    """Return the command that embeds a run and its controls."""
-    command = [sys.executable, "-m", "app.embed_run", str(run.folder), str(run.data), str(store)]
-    task = tasks.read_task(run.folder / JOB)
-    twin = preset_of(task.command) if task else None
-    return [*command, "--twin", twin] if twin else command
-
-
 def draw_embedding(run: Run) -> None:
     """Draw the way from the run to a store that the other pages open."""
     st.subheader("Look at what it learnt")
@@ -106,29 +97,12 @@ def draw_embedding(run: Run) -> None:
             icon=":material/deployed_code:",
             type="primary",
             on_click=waiting.begin,
-            args=(folder, embed_command(run, store)),
+            args=(folder, model_of(run.folder).command(str(run.data), store)),
         )
         st.caption(
             "Every item goes through every layer; then *Map*, *Layers*, *Ask* and *Do they meet?* "
             "show this run, beside an untrained network and low-level features."
         )
-
-
-def wish_store(place: str) -> None:
-    """Choose a store and ask for the map, as the callback of a button."""
-    opened = [p for p in st.session_state.get("opened", []) if p != place]
-    st.session_state["opened"] = [place, *opened]
-    st.session_state["store"] = place
-    for name in ("run", "layer"):  # those of another store
-        st.session_state.pop(name, None)
-    st.session_state[WISH] = place
-
-
-def follow_wish() -> None:
-    """Open the map if a click asked for it; a page switches before it draws anything."""
-    place = st.session_state.pop(WISH, None)
-    if place:
-        st.switch_page("views/map.py", query_params={})
 
 
 def draw_learning(run: Run) -> None:
@@ -156,6 +130,18 @@ def draw_learning(run: Run) -> None:
             )
         return
     draw_maps(*made)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Open the checkpoints on the map",
+            key="open_checkpoints",
+            icon=":material/scatter_plot:",
+            on_click=wish_store,
+            args=(str(run.folder / learning.STORE),),
+        )
+        st.caption(
+            "Every checkpoint is a run there, to look into item by item; *Through training* goes "
+            "from one to the next."
+        )
 
 
 def draw_maps(points: pd.DataFrame, about: dict) -> None:
