@@ -109,7 +109,7 @@ def test_a_way_through_the_layers_is_held_by_hand_and_ends_at_a_layer(open_map):
         slider.value = 0.5; slider.dispatchEvent(new Event("input"));""",
     )
     half = page.locator(".map").evaluate(
-        "(root) => [[...root.itemMap.positionsNow()], root.itemMap.share()]"
+        "({itemMap: {motion}}) => [[...motion.positions()], motion.share()]"
     )
 
     assert half[1] == pytest.approx(0.5)
@@ -167,6 +167,7 @@ def test_two_maps_share_what_is_looked_at_and_what_is_selected(open_map):
     def sides(code):
         return page.locator(".map").first.evaluate(SIDES % code)
 
+    page.locator(".stage").first.scroll_into_view_if_needed()
     box = page.locator(".stage").first.bounding_box()
     x, y = sides("return one.placeOf(5);")
     page.mouse.move(box["x"] + x, box["y"] + y)

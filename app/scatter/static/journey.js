@@ -49,7 +49,7 @@ export class Journey {
     this.element.hidden = this.frames.length < 2;
     if (this.element.hidden) return;
     this.slider.max = String(stops.length - 1);
-    if (!this.timer && map.scrubbed === null) this.#show(at);
+    if (!this.timer && map.motion.scrubbed === null) this.#show(at);
   }
 
   get isCalm() {
@@ -59,7 +59,7 @@ export class Journey {
   #to(value) {
     const at = this.isCalm ? Math.round(value) : value;
     const from = Math.min(Math.floor(at), this.frames.length - 2);
-    this.map.hold(this.frames[from], this.frames[from + 1], at - from);
+    this.map.motion.hold(this.frames[from], this.frames[from + 1], at - from);
     this.#say(value);
   }
 
@@ -67,7 +67,7 @@ export class Journey {
   #arrive() {
     this.stop();
     const at = Math.round(Number(this.slider.value));
-    this.map.settle(this.frames[at], this.stops[at].geometry);
+    this.map.motion.settle(this.frames[at], this.stops[at].geometry);
     this.#show(at);
     this.map.component.setStateValue("step", at);
   }

@@ -15,9 +15,9 @@ export function attachKeys(map, canvas) {
     b: () => map.press("box"),
     l: () => map.press("lasso"),
     m: () => map.press("sound"),
-    v: () => map.selectView(),
-    Enter: () => map.chooseHovered(),
-    " ": () => map.toggleHovered(),
+    v: () => map.choosing.outlineView(),
+    Enter: () => map.choosing.chooseHovered(),
+    " ": () => map.choosing.toggleHovered(),
     Escape: () => map.escape(),
   };
 

@@ -28,7 +28,7 @@ export class Looking {
 
   at(left, top) {
     const { map } = this;
-    if (map.isHeld) return;
+    if (map.motion.isHeld) return;
     const [x, y] = map.camera.toData(left, top);
     const row = map.grid.nearest(x, y, REACH / map.camera.scale, map.colours);
     if (row < 0) this.leave();

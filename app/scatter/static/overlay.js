@@ -24,8 +24,8 @@ export class Overlay {
     if (row >= 0 && row !== chosen) this.#ring(at(row), START, 2, ink, paper);
     if (map.echo >= 0) this.#ring(at(map.echo), START + 3, 3, map.accent, paper);
     for (const found of map.data.found) this.#ring(at(found), END, 2.5, map.accent, paper);
-    if (!map.isHeld) this.#names(map.data.names, map, ink, paper);
-    for (const guest of map.isHeld ? [] : map.data.guests) this.#guest(guest, map, paper);
+    if (!map.motion.isHeld) this.#names(map.data.names, map, ink, paper);
+    for (const guest of map.motion.isHeld ? [] : map.data.guests) this.#guest(guest, map, paper);
     if (map.track.length > 1) this.#outline(map.track, map.accent);
   }
 

@@ -73,13 +73,13 @@ export function attachPointer(map, canvas) {
     const { tool, hasMoved, how } = start;
     start = null;
     if (!hasMoved) {
-      if (event.type === "pointerup") map.clickAt(...placeOf(event), how !== "new");
+      if (event.type === "pointerup") map.choosing.clickAt(...placeOf(event), how !== "new");
       return;
     }
     if (tool === "pan") return;
     const track = thinned(map.track, FINEST, MOST_CORNERS);
     map.setTrack([]);
-    if (event.type === "pointerup" && track.length >= 3) map.selectOutline(track, how);
+    if (event.type === "pointerup" && track.length >= 3) map.choosing.outline(track, how);
   }
 
   canvas.addEventListener("pointerup", end);
