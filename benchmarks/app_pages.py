@@ -1,12 +1,13 @@
 """How fast the app is in a browser: first picture, layer switch, selection, twenty visitors.
 
-    python benchmarks/app_pages.py                       # 2,000, 20,000 and 100,000 items
-    python benchmarks/app_pages.py --items 2000 --visitors 5
+    python benchmarks/app_pages.py            # 2,000, 20,000 and 100,000 items; 1,000,000 moved
+    python benchmarks/app_pages.py --items 2000 --moved --visitors 5 --no-start
 
 The server, the pages and the store are the real ones; the items of the map are drawn from twelve
-clouds and imported, with two layers. The start page is that of the sample. Everything has been
-opened once before the clock starts, as on a machine where somebody has looked before. Chromium
-draws with its software renderer. Figures are medians, with the least and the largest.
+clouds, with two layers. The first map of all is that of a store that nobody has looked at; then
+everything has been opened once before the clock starts, as on a machine where somebody has looked
+before. Maps are PCA. The start page is that of the sample. Chromium draws with its software
+renderer. Figures are medians, with the least and the largest.
 """
 
 import argparse
@@ -21,32 +22,46 @@ import numpy as np
 import pandas as pd
 from visit import BROWSER, SOFTWARE, WAIT_MS, Visit, serving, spread
 
-from app.importing import import_vectors
+from d2v_core.store import Recipe, Store, rows_table
 
 APP = Path(__file__).resolve().parent.parent / "app" / "main.py"
 CLOUDS, DIM = 12, 32
 LAYERS = ("block_01.resid", "block_02.resid")
+AT_ONCE = 200_000  # items written in one commit
 SIZE = {"width": 1400, "height": 900}
 
 
 def made(folder: Path, items: int) -> Path:
-    """Import items of two modalities and two layers; return the store."""
+    """Write a store with items of two modalities and two layers; return its place."""
     rng = np.random.default_rng(0)
-    kinds = np.arange(items) // 2 % CLOUDS
-    centres = rng.normal(size=(CLOUDS, DIM))
-    layers = {tap: centres[kinds] + rng.normal(size=(items, DIM)) for tap in LAYERS}
-    meta = pd.DataFrame(
+    kinds, numbers = np.arange(items) // 2 % CLOUDS, np.arange(items)
+    fixed = pd.DataFrame(
         {
-            "id": [f"item-{n:06d}" for n in range(items)],
-            "modality": np.where(np.arange(items) % 2, "text", "image"),
-            "pair": [f"pair-{n // 2:06d}" for n in range(items)],
+            "id": [f"item-{n:07d}" for n in numbers],
+            "modality": np.where(numbers % 2, "text", "image"),
             "label": [f"kind {kind}" for kind in kinds],
-            "text": [f"item number {n}" if n % 2 else None for n in range(items)],
+            "split": np.where(numbers // 2 % 5, "train", "test"),
+            "group": None,
+            "text": [f"item number {n}" if n % 2 else None for n in numbers],
+            "media": None,
         }
     )
-    meta.to_csv(folder / "meta.csv", index=False)
-    np.savez(folder / "v.npz", **{tap: x.astype(np.float32) for tap, x in layers.items()})
-    import_vectors(folder / "v.npz", folder / "meta.csv", folder / "store", name="made")
+    recipe = Recipe(
+        encoder="made", encoder_hash="made", role="trained", data=str(folder),
+        data_fingerprint=f"made {items}", taps=LAYERS, widths=(DIM,) * len(LAYERS), pooling="mean",
+        versions={},
+    )  # fmt: skip
+    store = Store(folder / "store", create=True)
+    centres = [rng.normal(size=(CLOUDS, DIM)) for _ in LAYERS]
+    for start in range(0, items, AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        own = kinds[rows]
+        layers = [
+            (centre[own] + rng.normal(size=(len(own), DIM))).astype(np.float32)
+            for centre in centres
+        ]
+        pairs = pd.DataFrame({"pair": [f"pair-{n // 2:07d}" for n in numbers[rows]]})
+        store.append(recipe, rows_table(fixed.iloc[rows].reset_index(drop=True), pairs), layers)
     return folder / "store"
 
 
@@ -72,11 +87,13 @@ def measure_map(browser: Any, items: int, repeat: int) -> dict[str, Any]:  # noq
     found: dict[str, Any] = {"items": items}
     with tempfile.TemporaryDirectory() as place:
         store = made(Path(place), items)
-        with serving(APP, "--store", str(store)) as (address, _):
-            for layer in LAYERS:  # everything once
+        with serving(APP, "--store", str(store)) as (address, pid):
+            for layer in LAYERS[::-1]:  # everything once
                 tab = browser.new_page(viewport=SIZE)
+                start = time.perf_counter()
                 tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}")
                 wait_for_map(tab)
+                found.setdefault("first_map_of_all_s", time.perf_counter() - start)
                 tab.close()
             tab = browser.new_page(viewport=SIZE)
             start = time.perf_counter()
@@ -93,6 +110,32 @@ def measure_map(browser: Any, items: int, repeat: int) -> dict[str, Any]:  # noq
                 echoes.append(visit.select())
                 tab.wait_for_timeout(2000)
             found["selection_echo_s"] = spread(echoes)
+            found["server_mib"] = resident_mib(pid)
+            tab.close()
+    return found
+
+
+def measure_moved(browser: Any, items: int) -> dict[str, Any]:  # noqa: ANN401
+    """Move a map of very many items about on its page; tell whether the connection stays."""
+    found: dict[str, Any] = {"moved": items}
+    with tempfile.TemporaryDirectory() as place:
+        store = made(Path(place), items)
+        with serving(APP, "--store", str(store)) as (address, pid):
+            tab = browser.new_page(viewport=SIZE)
+            problems: list[str] = []
+            tab.on("pageerror", lambda error: problems.append(str(error)))
+            tab.on("websocket", lambda ws: ws.on("close", lambda _: problems.append("closed")))
+            start = time.perf_counter()
+            tab.goto(f"{address}/map?store={store}&method=PCA&layer={LAYERS[1]}")
+            tab.wait_for_selector(".map[data-drawn]", timeout=WAIT_MS)
+            found["first_map_of_all_s"] = time.perf_counter() - start
+            visit = Visit(tab)
+            for name, zoom in (("whole", 1), ("closer", 6), ("close", 40)):
+                rate, longest = visit.frames(zoom)
+                found[f"moving_{name}"] = {"frames_a_second": rate, "longest_ms": longest}
+            tab.wait_for_timeout(5000)  # a connection that was starved would break now
+            found["selection_echo_s"] = visit.select()
+            found |= {"problems": [*problems], "server_mib": resident_mib(pid)}
             tab.close()
     return found
 
@@ -121,7 +164,7 @@ def measure_visitors(browser: Any, visitors: int) -> dict[str, Any]:  # noqa: AN
             for visitor in range(visitors):
                 context = browser.new_context(viewport=SIZE)
                 tab = context.new_page()
-                own = f"item-{visitor:06d}:{'text' if visitor % 2 else 'image'}"
+                own = f"item-{visitor:07d}:{'text' if visitor % 2 else 'image'}"
                 layer = LAYERS[visitor % 2]
                 tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}&item={own}")
                 wait_for_map(tab)
@@ -150,16 +193,21 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--items", type=int, nargs="*", default=[2000, 20_000, 100_000])
+    parser.add_argument("--moved", type=int, nargs="*", default=[1_000_000])
     parser.add_argument("--visitors", type=int, default=20)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--no-start", action="store_true", help="leave out the start page")
     given = parser.parse_args()
     with sync_playwright() as engine:
         browser = engine.chromium.launch(
             executable_path=shutil.which("chromium"), args=BROWSER + SOFTWARE
         )
-        print(json.dumps(measure_start(browser, given.repeat)), flush=True)
+        if not given.no_start:
+            print(json.dumps(measure_start(browser, given.repeat)), flush=True)
         for items in given.items:
             print(json.dumps(measure_map(browser, items, given.repeat)), flush=True)
+        for items in given.moved:
+            print(json.dumps(measure_moved(browser, items)), flush=True)
         if given.visitors:
             print(json.dumps(measure_visitors(browser, given.visitors)), flush=True)
         browser.close()
