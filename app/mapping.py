@@ -133,8 +133,8 @@ def stops(store: Store, wish: MapWish) -> list[tuple[str, str, str]]:
 def checkpoints_of(store: Store, name: str) -> list[tuple[int, str]]:
     """Return step and representation of all checkpoints of a run that a store has, oldest first.
 
-    A representation is of a checkpoint if its encoder was named by the checkpoint's folder,
-    RUN/checkpoints/step_N. Of the same data, naturally.
+    A representation is of a checkpoint if its encoder is called RUN-step_N, as the folder
+    RUN/checkpoints/step_N is when it is opened. Of the same data, naturally.
     """
     recipes = store.recipes()
     own = _step(recipes[name].encoder)
@@ -146,12 +146,9 @@ def checkpoints_of(store: Store, name: str) -> list[tuple[int, str]]:
 
 
 def _step(encoder: str) -> tuple[str, int] | None:
-    """Return run and step of a checkpoint folder's name."""
-    path = Path(encoder)
-    number = path.name.removeprefix("step_")
-    if path.parent.name != "checkpoints" or not number.isdigit():
-        return None
-    return str(path.parent.parent), int(number)
+    """Return run and step of the name of a checkpoint's encoder."""
+    run, _, number = encoder.rpartition("-step_")
+    return (run, int(number)) if run and number.isdecimal() else None
 
 
 def faithful_key(wish: MapWish) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app import embed_run, learning, run_curves
+from app.mapping import checkpoints_of
 from d2v_core.data.folder import read_folder
 from d2v_core.encoders.run import trained
 from d2v_core.errors import InputError
@@ -116,3 +117,13 @@ def test_a_run_gets_a_store_with_its_controls(run, toys, tmp_path):
     assert shares == sorted(shares)
     assert shares[-1] == 1
     assert told[0][2] == "embedding little"
+
+
+@pytest.mark.slow
+def test_the_checkpoints_that_were_watched_are_a_way_through_training(watched, run):
+    points, _, _ = watched
+    store = Store(run / learning.STORE)
+    found = checkpoints_of(store, store.names()[-1])
+
+    assert [step for step, _ in found] == sorted(points["step"].unique())
+    assert {name for _, name in found} == set(store.names())

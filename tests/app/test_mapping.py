@@ -159,8 +159,8 @@ def test_the_way_is_the_same_from_whichever_layer_it_is_looked_at(wish):
 @pytest.mark.slow
 def test_a_way_through_training_goes_through_the_checkpoints_of_one_run(toys, tmp_path):
     store, folder = Store(tmp_path / "store", create=True), read_folder(toys)
-    called = ["runs/a/checkpoints/step_000020", "runs/a/checkpoints/step_000003"]
-    others = ["runs/b/checkpoints/step_000004", "runs/a"]
+    called = ["a-step_000020", "a-step_000003"]
+    others = ["b-step_000004", "a"]
     for seed, encoder in enumerate([*called, *others]):
         embed(of_learner(encoder, Learner(smallest(seed=seed))), folder, store)
     names = {recipe.encoder: name for name, recipe in store.recipes().items()}
@@ -168,7 +168,7 @@ def test_a_way_through_training_goes_through_the_checkpoints_of_one_run(toys, tm
     points, about = mapping.make(store, MapWish(found[0][1], "joint", "pca", over="steps"))
 
     assert found == [(3, names[called[1]]), (20, names[called[0]])]
-    assert mapping.checkpoints_of(store, names["runs/a"]) == []
+    assert mapping.checkpoints_of(store, names["a"]) == []
     assert list(dict.fromkeys(points["step"])) == ["3", "20"]
     assert about["moves"][0]["changed"] > 0
 
