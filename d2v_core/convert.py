@@ -6,6 +6,7 @@ found to give the same layers.
 """
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -158,16 +159,19 @@ def _named(name: str) -> tuple[str, str]:
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `out` in the end, or is gone if anything went wrong."""
-    folder = out.with_name(f".{out.name}.part")
+    aside: Path | None = None
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        folder = aside / out.name
+        folder.mkdir()
         yield folder
         folder.rename(out)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{out} cannot be written: {error}") from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _file(path: Path, teacher: bool, only: Modality | None, folder: Path) -> _Done:

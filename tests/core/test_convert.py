@@ -319,6 +319,12 @@ def test_nothing_is_overwritten(tmp_path):
     refused(source, tmp_path / "link", "link is there already")
 
 
+def test_a_place_that_cannot_be_written_to(tmp_path):
+    source = hubert(tmp_path)
+    with pytest.raises(CheckpointError, match="out cannot be written: .*File exists"):
+        convert(str(source), source / "out")
+
+
 def test_what_is_not_like_its_source_is_not_kept(tmp_path, monkeypatch):
     """The control: a weight that is changed on the way is found, and nothing stays."""
     written = d2v_core.convert._write
