@@ -57,8 +57,8 @@ def journal(fingerprint: str) -> "Journal":
     path = labelling.path_of(fingerprint)
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return labelling.Journal()
+    except OSError:
+        return labelling.read(path)  # there is none, or it says why not
     return _journal(str(path), found.st_mtime_ns, found.st_size)
 
 

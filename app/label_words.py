@@ -52,8 +52,8 @@ a lucky moment. Where one recording or animal has many items, the probe may know
 """
 
 GALLERIES = {
-    "yes": ("Most surely yes", "The probe would say yes to these, the surest first."),
-    "no": ("Most surely no", "The probe would say no to these, the surest first."),
+    "yes": ("Most surely yes", "What the probe takes for yes, the surest first."),
+    "no": ("Most surely no", "What the probe takes for no, the surest first."),
     "unsure": ("Least sure", "These lie nearest to the cut: the next questions."),
 }
 

@@ -213,14 +213,14 @@ def most_telling(
         count: how many of each, at most.
 
     Returns:
-        Rows by `yes` and `no` (only those that the probe leans to that way) and `unsure`.
+        Rows by `yes`, `no` and `unsure`. Of a rare concept the surest yes may be leaning to no.
     """
     is_shown = answers == OPEN
     is_shown[exam] = False
     rows = np.flatnonzero(is_shown)
     ranked = rows[np.argsort(margins[rows], kind="stable")]
     return {
-        "yes": ranked[margins[ranked] > 0][::-1][:count],
-        "no": ranked[margins[ranked] <= 0][:count],
+        "yes": ranked[::-1][:count],
+        "no": ranked[:count],
         "unsure": rows[np.argsort(np.abs(margins[rows]), kind="stable")][:count],
     }

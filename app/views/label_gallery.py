@@ -42,9 +42,10 @@ def gallery(
         learnt.margins, learnt.codes, learnt.exam, count=SOUNDS if has_sounds else TILES
     )
     rows = found[which].tolist()
-    st.caption(
-        f"{GALLERIES[which][1]} Where it is wrong, say so. Items of the exam are not among them."
-    )
+    words = GALLERIES[which][1]
+    if which != "unsure" and rows:
+        words = surest_words(which, float(learnt.margins[rows[0]]), words)
+    st.caption(f"{words} Where it is wrong, say so. Items of the exam are not among them.")
     if not rows:
         st.info("There is none.", icon=":material/hide_image:")
     for first in range(0, len(rows), COLUMNS):
@@ -52,6 +53,14 @@ def gallery(
         for column, row in zip(st.columns(COLUMNS), part, strict=False):
             with column.container(border=True, height="stretch"):
                 _draw_tile(chosen, pool, row, tell)
+
+
+def surest_words(which: str, margin: float, words: str) -> str:
+    """Return what the surest items are; of a rare concept the probe may say no to all."""
+    leans = "yes" if margin > 0 else "no"
+    if leans == which:
+        return words
+    return f"The probe would say {leans} to all that is left; these come nearest to {which}."
 
 
 def _draw_tile(

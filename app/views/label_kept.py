@@ -16,7 +16,8 @@ def kept(journal: Journal, concept: str, who: str) -> None:
         who: what the visitor is called.
     """
     standing = list(journal.standing(concept).values())
-    with st.expander(f"Answers that are kept: {len(standing)}", icon=":material/history:"):
+    words = f"Answers that are kept: {len(standing)}"
+    with st.container(key="label_kept"), st.expander(words, icon=":material/history:"):
         st.text_input(
             "Your name",
             key="label_who",

@@ -58,8 +58,11 @@ def loop(chosen: state.Chosen, concept: str) -> None:
         pool = cached_label.pool(chosen.place, chosen.name, chosen.tap, sense)
         journal = cached_label.journal(data)
         learnt = cached_label.learn(pool, journal, concept, sense)
-    except (D2VError, ValueError) as error:
-        st.warning(f"Nothing can be learnt from this layer: {error}")
+    except D2VError as error:
+        st.warning(str(error))
+        return
+    except ValueError as error:
+        st.warning(f"Nothing can be learnt from this layer: {error}; choose another.")
         return
     if trouble := st.session_state.pop(PROBLEM, ""):
         st.error(f"{trouble[:1].upper()}{trouble[1:]}.", icon=":material/save:")
@@ -167,7 +170,6 @@ def draw_question(teller: Teller, journal: Journal) -> None:
             for said, words, key, icon in BUTTONS:
                 st.button(
                     words, key=f"label_{said}", shortcut=key, icon=icon,
-                    type="secondary" if said == "skip" else "primary",
                     disabled=question is None, on_click=teller.tell_in_time,
                     args=(question.row, said, question.how) if question else (),
                 )  # fmt: skip
@@ -176,7 +178,9 @@ def draw_question(teller: Teller, journal: Journal) -> None:
                 disabled=last is None, on_click=teller.take_back, args=(last,),
             )  # fmt: skip
         if question is not None:
-            st.caption(f"{plain(pool.keys[question.row][0])} · {HOW[question.how]}")
+            st.container(key="label_asked").caption(
+                f"{plain(pool.keys[question.row][0])} · {HOW[question.how]}"
+            )
         if spoken := st.session_state.get(SAID):
             st.caption(f"Last: {plain(spoken)}")
     asked = pool.keys[question.row] if question else ()

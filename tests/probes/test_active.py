@@ -233,12 +233,12 @@ def test_an_exam_of_one_answer_has_no_balance():
 
 
 def test_the_surest_and_the_least_sure_are_open_and_not_of_the_exam():
-    margins = np.array([3.0, 2.0, 0.5, -0.1, -2.0, -3.0, 9.0, -9.0])
+    margins = np.array([-1.0, -1.5, -0.5, -0.1, -2.0, -3.0, 9.0, -9.0])
     answers = np.array([OPEN] * 6 + [YES, OPEN])
     found = most_telling(margins, answers, np.array([7]), count=2)
 
     assert {name: rows.tolist() for name, rows in found.items()} == {
-        "yes": [0, 1],
+        "yes": [3, 2],
         "no": [5, 4],
         "unsure": [3, 2],
     }
