@@ -156,11 +156,11 @@ def guest_words(guest: "Guest", items: "pd.DataFrame", stamp: str) -> str:
     )
 
 
-def change_words(about: Mapping[str, Any]) -> str:
-    """Return how many neighbours differ between two layers, as Markdown."""
+def change_words(about: Mapping[str, Any], items: int) -> str:
+    """Return how many neighbours differ between two layers of some items, as Markdown."""
     return (
         f"Of an item's {about['k']} nearest neighbours **{about['changed']:.0%}** are others on "
-        f"the other side; {about['chance']:.0%} would be by chance."
+        f"the other side; {about['chance']:.0%} would be by chance ({n_words(about['n'], items)})."
     )
 
 

@@ -37,9 +37,12 @@ def knn_graph(
 def overlap(
     one: Int[np.ndarray, "items k"], other: Int[np.ndarray, "items k"]
 ) -> Float[np.ndarray, " items"]:
-    """Return, for every item, the share of its neighbours that two graphs have in common."""
+    """Return, for every item, the share of its neighbours that two graphs have in common.
+
+    The items may be some of those that the neighbours are among.
+    """
     items, k = one.shape
-    offset = np.arange(items)[:, None] * items
+    offset = np.arange(items)[:, None] * (1 + max(int(one.max()), int(other.max())))
     keys = np.sort((one + offset).ravel())
     wanted = (other + offset).ravel()
     places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

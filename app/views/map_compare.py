@@ -17,6 +17,7 @@ from app.views.map_find import ask_find
 from app.views.map_item import choose_row, chosen_row, draw_table
 from app.views.map_link import offer_link
 from app.views.map_picture import MAP, Picture, draw_picture
+from app.views.map_trust import known_items
 from app.views.map_wait import read_map
 from app.views.selected import draw_selected, selected_rows
 from app.wishes import MapWish
@@ -67,7 +68,9 @@ def draw_two(chosen: state.Chosen, wish: MapWish) -> None:
     with st.spinner("Comparing"):
         changes, about = cached_map.compared(chosen.place, *sides, wish.spaced())
     wishes, facts, points = read_both(chosen, wish, other)
-    _explore(chosen, wishes, points, changes, lambda: _draw_numbers(about, wishes, facts))
+    _explore(
+        chosen, wishes, points, changes, lambda: _draw_numbers(about, wishes, facts, len(changes))
+    )
 
 
 @st.fragment
@@ -89,6 +92,8 @@ def _explore(
     called = cached.called(chosen.place)
     own = (items["id"] == items["id"].iloc[row]).to_numpy()
     partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
+    if colour in COLOURS:
+        shown = shown & known_items((changes if colour == "changed" else points[0])[colour])
     tables = []
     for column, key, one, part in zip(
         st.columns(2, gap="small"), (MAP, OTHER), wishes, points, strict=True
@@ -127,9 +132,9 @@ def _explore(
     draw_table(items, tables[0][shown] if rows is None else tables[0].iloc[rows])
 
 
-def _draw_numbers(about: "Plain", wishes: list[MapWish], facts: "list[Plain]") -> None:
+def _draw_numbers(about: "Plain", wishes: list[MapWish], facts: "list[Plain]", items: int) -> None:
     """Print how alike the two are."""
-    st.markdown(change_words(about))
+    st.markdown(change_words(about, items))
     table = pd.DataFrame(cka_rows(about["cka"])).fillna("")
     st.dataframe(table, hide_index=True, key="cka_table")
     trust = " and ".join(f"{one['trustworthiness']['value']:.3f}" for one in facts)

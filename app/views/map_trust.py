@@ -66,11 +66,16 @@ def judge_items(
             table = table.assign(**{colour: judged[colour].to_numpy()})
     if colour not in table:
         return table.assign(**{colour: np.nan}), everything
-    known = table[colour].notna().to_numpy()
-    words = counted_words(colour, int(known.sum()), len(table))
+    return table, known_items(table[colour])
+
+
+def known_items(values: "pd.Series") -> np.ndarray:
+    """Return which items to draw by values that may be known of some; say of how many they are."""
+    known = values.notna().to_numpy()
+    words = counted_words(str(values.name), int(known.sum()), len(values))
     if words:
         st.caption(words)
-    return table, known if known.any() else everything
+    return known if known.any() else np.ones(len(values), dtype=bool)
 
 
 @st.fragment(run_every=POLL_SECONDS)

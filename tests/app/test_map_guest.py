@@ -2,8 +2,10 @@
 
 import io
 import json
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ from app.routes import ASSETS
 from app.wishes import MapWish, SpaceWish
 from d2v_core.errors import StoreError
 from d2v_core.store import Store
+from probes import trust
 from tests.app.test_views import words
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_umap")]
@@ -107,6 +110,22 @@ def test_a_run_that_cannot_read_it_says_why(open_app, place, monkeypatch):
     assert not app.exception
     assert "It cannot be placed: " in words(app)
     assert "which are no model" in words(app)
+
+
+def test_of_very_many_items_the_change_of_some_is_known(place, name, monkeypatch):
+    taps = Store(place).recipe(name).taps
+    sides = ((name, taps[0]), (name, taps[-1]))
+    whole, about = comparing.compare(Store(place), *sides, space=SpaceWish())
+    monkeypatch.setattr(trust, "FEWEST_JUDGED", 20)
+    monkeypatch.setattr(comparing, "drawn_by_lot", partial(trust.drawn_by_lot, pairs=1))
+    monkeypatch.setattr(Store, "kept", lambda _self, _key: None)  # or it would be found again
+    some, fewer = comparing.compare(Store(place), *sides, space=SpaceWish())
+    known = some["changed"].notna()
+
+    assert (about["n"], fewer["n"], known.sum()) == (72, 20, 20)
+    pd.testing.assert_frame_equal(some[known], whole[known])
+    assert whole["changed"].nunique() > 1
+    assert fewer["changed"] == pytest.approx(some["changed"].mean())
 
 
 def test_two_stores_of_other_items_are_not_compared(place, toys, tmp_path, name, tap):

@@ -332,7 +332,7 @@ def test_side_by_side_the_same_layer_twice_has_changed_nothing(open_map):
     left, right = scene(app), scene(app, 1)
 
     assert not app.exception
-    assert "**0%** are others on the other side; 86% would be by chance." in words(app)
+    assert "**0%** are others on the other side; 86% would be by chance (n = 72)." in words(app)
     assert left["geometry"] == right["geometry"]
     assert left["items"] == right["items"]
     assert left["link"] == right["link"]

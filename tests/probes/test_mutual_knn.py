@@ -30,6 +30,14 @@ def test_overlap_counts_sets_not_places():
     assert overlap(one, other).tolist() == [1.0, 1.0, 1.0]
 
 
+def test_overlap_of_some_items_with_neighbours_among_all():
+    """Rows are told apart though ids are larger than the number of rows."""
+    one, other = np.array([[5, 9], [3, 8]]), np.array([[9, 7], [5, 3]])
+
+    assert overlap(one, other).tolist() == [0.5, 0.5]
+    assert overlap(np.array([[2], [0]]), np.array([[0], [2]])).tolist() == [0.0, 0.0]
+
+
 def test_it_ignores_rotation_and_the_length_of_items_but_not_a_shift():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 5))
