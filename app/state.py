@@ -20,6 +20,9 @@ SAMPLE = "sample"
 
 SAMPLE_WORDS = "Sample: the made aviary"
 
+CHECKPOINTS, LEARNING = ": its checkpoints", "learning"
+"""Behind a run's name, what the store of its checkpoints is called; and that store's folder."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -64,6 +67,9 @@ def called(place: str) -> str:
     """Return what a store is called, its name first: this is also what addresses say."""
     if place == SAMPLE:
         return SAMPLE_WORDS
+    path = Path(place)
+    if path.parent.parent == home_places.runs_root():
+        return f"{path.parent.name}{CHECKPOINTS}"
     folder, _, name = place.rstrip("/").rpartition("/")
     return name if not folder or Path(folder) == home_places.stores_root() else f"{name} ({folder})"
 
@@ -77,7 +83,8 @@ def adopt() -> None:
     if not wanted or "store" in st.session_state or wanted in map(called, places()):
         return
     name, _, folder = wanted.removesuffix(")").partition(" (")
-    for path in (Path(wanted), Path(folder or ".") / name):
+    watched = home_places.runs_root() / wanted.removesuffix(CHECKPOINTS) / LEARNING
+    for path in (Path(wanted), Path(folder or ".") / name, watched):
         if path.is_absolute() and home_places.is_store(path):
             opened = [p for p in st.session_state["opened"] if p != str(path)]
             st.session_state["opened"] = [str(path), *opened]

@@ -113,6 +113,11 @@ network may look collapsed and recover; the trainer itself stops at the first ch
 DEAF_FROM = 0.25
 """Share of the steps from which labels have to be told better than by chance."""
 
+LATE_FROM, LATE_RANK = 0.5, 2.5
+"""From this share of the steps, so few directions are a collapse: healthy runs may dip to one
+direction early, but have left it by a sixth of their steps, and keep four and more from the half.
+"""
+
 NEAR = 3.0
 """Within this factor of a limit is near it."""
 
@@ -133,20 +138,26 @@ class Signal:
 
 
 def signals(
-    newest: Mapping[str, float], limits: Mapping[str, tuple[str, float, bool, str]]
+    newest: Mapping[str, float],
+    limits: Mapping[str, tuple[str, float, bool, str]],
+    share: float = 0.0,
 ) -> list[Signal]:
     """Return the signals of collapse in the newest numbers of a run.
 
     Args:
         newest: value by name, "MODALITY/SIGNAL".
         limits: by signal its words, limit, whether that is a floor, and what passing it means.
+        share: of the steps that are done.
     """
     found = []
     for modality in PLURAL:
-        for name, (_, limit, is_floor, _) in limits.items():
+        for name, (_, early, is_floor, _) in limits.items():
+            is_late = name == "effective_rank" and share >= LATE_FROM
+            limit = max(early, LATE_RANK) if is_late else early
             value = newest.get(f"{modality}/{name}")
             if value is not None and math.isfinite(value):
-                verdict = _verdict(value, limit, is_floor=is_floor)
+                verdict = _verdict(value, early, is_floor=is_floor)
+                verdict = "collapsed" if is_late and value < limit else verdict
                 found.append(
                     Signal(
                         modality=modality,

@@ -83,6 +83,9 @@ def choose_words(chosen: state.Chosen) -> tuple[Modality, str] | None:
             "The small models of the sample have read nothing but the made world's own sentences, "
             "letter by letter: ask in their manner."
         )
+    if not words and examples and chosen.is_sample:  # small models: the answer is there at once
+        st.caption(f"For example: what lies near “{examples[0]}”")
+        words = examples[0]
     return ("text", words) if words else None
 
 
@@ -136,6 +139,8 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
     items = pd.DataFrame(shown).assign(modality=modality, agrees=None)
     if not means_something:
         items["cosine"] = float("nan")
+    if len(shown) < len(part["hits"]):
+        st.caption(f"The first {len(shown)} of them, to be heard:")
     rows = [item for _, item in items.iterrows()]
     cells = [st.container() for _ in rows]
     if modality == "image":

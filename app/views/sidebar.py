@@ -59,6 +59,9 @@ def _choose_in(place: str, here: DeltaGenerator) -> state.Chosen | None:
 
     def called(name: str) -> str:
         encoder = Path(found[name].recipe.encoder).name
+        run, _, step = encoder.rpartition("-step_")
+        if run and step.isdecimal():  # what tells them apart comes first: the field is narrow
+            encoder = f"step {int(step)} of {run}"
         return encoder if often[found[name].recipe.encoder] == 1 else name
 
     with here:

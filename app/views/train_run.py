@@ -147,7 +147,7 @@ def draw_problem(run: Run, lines: Sequence[Mapping[str, Any]]) -> None:
     """Say why a run failed or is lost, and what to do."""
     if run.standing == "failed":
         st.error(tasks.why_failed(run.folder), icon=":material/error:")
-        for sentence in training_words.advice(signals_of(lines)):
+        for sentence in training_words.advice(signals_of(run, lines)):
             st.markdown(f"* {sentence}")
     elif run.standing == "lost":
         st.warning(
@@ -157,9 +157,15 @@ def draw_problem(run: Run, lines: Sequence[Mapping[str, Any]]) -> None:
         )
 
 
-def signals_of(lines: Sequence[Mapping[str, Any]]) -> list[training_words.Signal]:
+def signals_of(run: Run, lines: Sequence[Mapping[str, Any]]) -> list[training_words.Signal]:
     """Return the signals of collapse as they were last measured."""
-    return training_words.signals(run_curves.newest(lines), cached_data.limits())
+    share = share_done(run, lines) if lines else 0.0
+    return training_words.signals(run_curves.newest(lines), cached_data.limits(), share)
+
+
+def share_done(run: Run, lines: Sequence[Mapping[str, Any]]) -> float:
+    """Return the share of the steps that are done."""
+    return int(lines[-1]["step"]) / run.steps if run.steps else 1.0
 
 
 def chance_of(run: Run) -> dict[str, float]:
@@ -175,9 +181,7 @@ def chance_of(run: Run) -> dict[str, float]:
 
 def draw_health(run: Run, lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float]) -> None:
     """Say whether it learns or collapses: which signal, what it means, what to try."""
-    found = signals_of(lines)
-    step = int(lines[-1]["step"])
-    share = step / run.steps if run.steps else 1.0
+    found, share = signals_of(run, lines), share_done(run, lines)
     sentence, colour = training_words.health(found, share)
     if colour == "red" and run.standing != "failed":
         st.error(sentence, icon=":material/warning:")

@@ -213,3 +213,16 @@ def test_an_address_opens_nothing_else(monkeypatch, tmp_path, named):
     state.adopt()
 
     assert state.places()[0] == "mine"
+
+
+def test_the_checkpoints_of_a_run_are_called_after_it(monkeypatch, tmp_path):
+    place = tmp_path / "runs" / "birds" / "learning"
+    (place / "step.lance").mkdir(parents=True)
+    monkeypatch.setattr(state.home_places, "home", lambda: tmp_path)
+    monkeypatch.setattr(state.sys, "argv", ["main.py"])
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {"store": "birds: its checkpoints"})
+    assert state.called(str(place)) == "birds: its checkpoints"
+    state.adopt()
+
+    assert state.places()[0] == str(place)

@@ -34,7 +34,7 @@ COLLAPSED = HEALTHY | {"image/effective_rank": 1.0003, "image/mean_cosine": 0.99
 
 
 def said(newest, share):
-    return training_words.health(training_words.signals(newest, LIMITS), share)
+    return training_words.health(training_words.signals(newest, LIMITS, share), share)
 
 
 def test_every_preset_that_can_be_chosen_is_one():
@@ -61,8 +61,8 @@ def test_health_in_words():
     assert said(HEALTHY, 0.5)[1] == "green"
     sentence, colour = said(COLLAPSED, 0.5)
     assert colour == "red"
-    assert "how many directions the vectors of items fill of pictures (1, limit 1.5)" in sentence
-    sentence, colour = said(HEALTHY | {"image/effective_rank": 2.0}, 0.5)
+    assert "how many directions the vectors of items fill of pictures (1, limit 2.5)" in sentence
+    sentence, colour = said(HEALTHY | {"image/effective_rank": 2.0}, 0.4)
     assert colour == "orange"
     assert "near the limit" in sentence
 
@@ -71,6 +71,16 @@ def test_the_alarm_is_raised_before_a_fifth_of_the_steps_and_not_at_the_start():
     assert ALARM_FROM < GRACE
     assert said(COLLAPSED, ALARM_FROM - 0.01)[1] == "gray"
     assert said(COLLAPSED, ALARM_FROM)[1] == "red"
+
+
+@pytest.mark.parametrize(
+    ("rank", "share", "colour"),
+    [(1.65, 0.49, "orange"), (1.65, 0.5, "red"), (2.3, 1.0, "red"), (4.2, 1.0, "orange"),
+     (5.6, 1.0, "green")],
+)  # fmt: skip
+def test_few_directions_are_a_collapse_late_in_a_training(rank, share, colour):
+    """A run that begins in two directions may leave them; one that is still there has not."""
+    assert said(HEALTHY | {"image/effective_rank": rank}, share)[1] == colour
 
 
 @pytest.mark.parametrize("name", ["paired", "separate", "shared", "shuffled"])
