@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from app import cached, cached_map, labelling
+from d2v_core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,15 @@ def learn(pool: Pool, journal: "Journal", concept: str, sense: str) -> Learnt:
 def fingerprint(place: str, name: str) -> str:
     """Return what names the data of a run."""
     return cached.store(place).recipe(name).data_fingerprint
+
+
+def with_labels(place: str, name: str, items: "pd.DataFrame") -> "pd.DataFrame":
+    """Return items with a column for every concept that people have answered about."""
+    try:
+        found = labelling.columns_of(journal(fingerprint(place, name)), items)
+    except InputError:  # the labelling page says so
+        return items
+    return items.assign(**found) if found else items
 
 
 def shares_space(place: str, name: str) -> bool:

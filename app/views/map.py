@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_map, state
+from app.cached_label import with_labels
 from app.following import follow
 from app.map_chart import Marked
 from app.scatter.component import Focus, Place, Stop
@@ -38,7 +39,7 @@ def table_of(
     chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, *, colour: str, shown: np.ndarray
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the items with places and all that can colour them, and which of them are drawn."""
-    items = chosen.read().items
+    items = with_labels(chosen.place, chosen.name, chosen.read().items)
     columns = {name: points[name].to_numpy() for name in ("x", "y", "trust")}
     table = items.assign(**columns, row=range(len(items)))
     table, known = judge_items(chosen, wish, table, colour)
@@ -89,7 +90,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
     """Draw map and item; a click redraws only this."""
     if st.session_state.pop(AGAIN, False):
         st.rerun()
-    items = chosen.read().items
+    items = with_labels(chosen.place, chosen.name, chosen.read().items)
     row = chosen_row(items)
     laid = cached_map.laid(chosen.place, wish, len(items))
     at = stop_of(chosen, wish, laid)

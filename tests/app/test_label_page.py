@@ -145,6 +145,22 @@ def test_another_visit_and_another_run_know_the_answers(label, home, open_app, t
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_umap")
+def test_the_map_is_coloured_by_what_was_said(label, home, open_app, toy_store):
+    press(label, "yes", "no")
+    app = open_app(toy_store, page="map", run="toy", colour="is it: is a duck")
+
+    assert not app.exception
+    assert app.selectbox(key="colour").value == "is it: is a duck"
+    for file in (home / "labels").iterdir():
+        file.unlink()
+        file.mkdir()
+    app = open_app(toy_store, page="map", run="toy")
+    assert not app.exception
+    assert "is it: is a duck" not in app.selectbox(key="colour").options
+
+
+@pytest.mark.slow
 def test_when_all_was_asked_it_says_so(label):
     for _ in range(24):
         press(label, "yes")
