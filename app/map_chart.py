@@ -45,8 +45,9 @@ def colour_columns(items: pd.DataFrame) -> list[str]:
     if "label" in items and 1 < items["label"].nunique() <= MOST_CATEGORIES:
         found = ["label", "modality"]
     for name in items.columns:
-        values = items[name].nunique()
-        if name not in NOT_COLOURS and (2 <= values <= MOST_CATEGORIES or is_scale(items, name)):
+        if name in NOT_COLOURS:  # counting the values of a million names takes a while
+            continue
+        if 2 <= items[name].nunique() <= MOST_CATEGORIES or is_scale(items, name):
             found.append(str(name))
     return [*found, "trust"]
 
@@ -110,7 +111,7 @@ def palette_of(points: pd.DataFrame, colour: str) -> dict[str, str]:
     """Return the colour of every value, the same whatever is shown besides."""
     if colour == "modality":
         return dict(MODALITY_COLOURS)
-    values = sorted(set(_as_text(points[colour])) - {MISSING})
+    values = sorted(set(_as_text(points[colour]).unique()) - {MISSING})
     colours = dict(zip(values, MANY, strict=False))
     return {**colours, MISSING: GREY}
 
