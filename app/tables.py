@@ -178,6 +178,19 @@ def matrix_table(matrix: Mapping[str, Any]) -> pd.DataFrame:
     )
 
 
+def turned(table: pd.DataFrame, names: str, called: str) -> pd.DataFrame:
+    """Return a table with its rows as columns.
+
+    Args:
+        table: any.
+        names: its column that names the rows, and so the new columns.
+        called: what the new first column is called; it has the names of the old columns.
+    """
+    other = table.set_index(names).T
+    other.columns.name = None
+    return other.reset_index(names=called)
+
+
 def verdict_table(alignments: Mapping[str, dict[str, Any]]) -> pd.DataFrame:
     """Return all verdicts of all runs, a row a run.
 

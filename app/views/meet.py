@@ -28,11 +28,16 @@ VIEWS: dict[str, tuple[str, Callable[[Meeting], None]]] = {
     "hubs": ("Hubs", draw_hubs),
 }
 
+FEW_RUNS = 4
+
 
 def overview(found: Mapping[str, dict[str, Any]]) -> None:
     """Draw the verdicts of all trained runs of the store side by side."""
     if found:
-        st.table(tables.verdict_table(found), hide_index=True, border="horizontal")
+        table = tables.verdict_table(found)
+        if len(table) <= FEW_RUNS:  # a question a row is legible on a narrow screen too
+            table = tables.turned(table, "run", "question")
+        st.table(table, hide_index=True, border="horizontal")
         st.caption(
             "*Kind*: near items with the same label. *Own partner*: near the very item it belongs "
             "to. Two words where the two ways of looking differ. “Aligned” is said only if every "

@@ -20,6 +20,7 @@ from app.tables import (
     number,
     score_cells,
     score_table,
+    turned,
     verdict_table,
 )
 from app.views.item_panel import hover_words
@@ -303,3 +304,11 @@ def test_two_ways_that_differ_are_both_said():
         "pictures and sounds: kind": "✓ Aligned / ? Cannot tell",
         "pictures and sounds: own partner": "✗ Not aligned",
     }
+
+
+def test_a_table_that_is_turned_has_its_rows_as_columns():
+    table = pd.DataFrame({"run": ["a", "b"], "kind": ["yes", "no"], "partner": ["no", None]})
+
+    assert turned(table, "run", "question").fillna("").to_dict("list") == {
+        "question": ["kind", "partner"], "a": ["yes", "no"], "b": ["no", ""],
+    }  # fmt: skip
