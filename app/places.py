@@ -6,6 +6,7 @@ HOME/
 ├── runs/           trainings
 ├── data/           data folders, as the README has them
 ├── stores/         embeddings
+├── labels/         what people said of items
 └── .cache/data/    what was brought or made in the browser
     .cache/tasks/   what is being done in the background
 """

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import cached_label, labelling, state
 from app.label_words import STEPS
+from app.views.data_gallery import plain
 from app.views.label_loop import loop
 from d2v_core.errors import D2VError, InputError
 
@@ -77,7 +78,7 @@ def page(chosen: state.Chosen) -> None:
             begin(chosen)
             return
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.title(f"Label: {concept}")
+            st.title(f"Label: {plain(concept)}")
             st.button("Another word", icon=":material/arrow_back:", on_click=leave, key="label_end")
         loop(chosen, concept)
     except D2VError as error:

@@ -5,6 +5,7 @@ import streamlit as st
 from app import labelling
 from app.label_words import HOW
 from app.labelling import Journal
+from app.views.data_gallery import plain
 
 
 def kept(journal: Journal, concept: str, who: str) -> None:
@@ -34,8 +35,9 @@ def kept(journal: Journal, concept: str, who: str) -> None:
             one.concept == concept and one.key in journal.taken_back for one in journal.answers
         )
         st.caption(
-            f"{back} were taken back; the journal holds these as well. You answer as **{who}**. "
-            "Answers belong to the data: every run and layer of them learns from the same."
+            f"{back} were taken back; the journal holds these as well. You answer as "
+            f"**{plain(who)}**. Answers belong to the data: every run and layer of them "
+            "learns from the same."
         )
         if journal.unreadable:
             st.warning(
