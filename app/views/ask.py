@@ -127,8 +127,7 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
     if own:
         st.caption("The same sense as the query.")
     elif note["claimed"]:
-        st.markdown(":green-badge[:material/check_circle: Aligned]")
-        st.caption(note["words"])
+        st.markdown(":green-badge[:material/check_circle: Aligned]", help=brief("aligned"))
     elif "anchors" in note:
         st.info(f"Turned by {note['anchors']} pairs. {note['words']}", icon=":material/sync:")
     else:
@@ -148,6 +147,8 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
     for cell, item in zip(cells, rows, strict=False):
         with cell:
             draw_neighbour(chosen, item)
+    if not own and note["claimed"]:  # what was found comes first, what it is worth behind it
+        st.caption(note["words"])
 
 
 def beside_chance(part: Mapping[str, Any]) -> str:
