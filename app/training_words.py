@@ -115,7 +115,7 @@ DEAF_FROM = 0.25
 
 LATE_FROM, LATE_RANK = 0.5, 2.5
 """From this share of the steps, so few directions are a collapse: healthy runs may dip to one
-direction early, but have left it by a sixth of their steps, and keep four and more from the half.
+direction early, but have left it by a sixth of their steps, and keep five and more from the half.
 """
 
 NEAR = 3.0
