@@ -6,8 +6,8 @@
 Both start from the same files, give every item's mean over its own tokens at every layer, and write
 them to the disk. The loop: batches in the order of the data, `output_hidden_states=True`, fp32,
 every item padded to one length. Twice: to the longest item of all, the least that a fixed length
-can be, and to the longest of each batch. Models have the shapes of the Base models and fresh
-weights; texts and recordings vary in length as they do in the world (log-uniformly). Items a second
+can be, and to the longest of each batch. Models have the shapes of the Base models (with
+--quick, smaller ones) and fresh weights; texts and recordings vary in length as they do in the world (log-uniformly). Items a second
 are medians of rounds in which all take turns; the ratio is taken within each round. Vectors are
 compared too.
 
@@ -48,7 +48,7 @@ assert torchaudio
 RATE_HZ, BATCH = 16_000, 32
 WORDS, SECONDS = (4, 250), (1.0, 12.0)
 BASE: dict[str, Any] = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
-SMALL: dict[str, Any] = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 4}
+SMALL: dict[str, Any] = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 6}
 Vectors = np.ndarray
 
 
@@ -86,10 +86,10 @@ def _vit(size: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 CASES = (
-    Case("texts, BERT", "text", 384, _bert),
-    Case("sounds, HuBERT Large style", "audio", 32, lambda size: _hubert(size, "layer")),
-    Case("sounds, HuBERT Base style", "audio", 32, lambda size: _hubert(size, "group")),
-    Case("pictures, ViT", "image", 96, _vit),
+    Case("texts, BERT", "text", 256, _bert),
+    Case("sounds, HuBERT Large style", "audio", 24, lambda size: _hubert(size, "layer")),
+    Case("sounds, HuBERT Base style", "audio", 24, lambda size: _hubert(size, "group")),
+    Case("pictures, ViT", "image", 64, _vit),
 )
 
 
@@ -275,7 +275,7 @@ def memory(counts: tuple[int, ...]) -> Iterator[str]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small models")
+    parser.add_argument("--quick", action="store_true", help="models of six layers, 384 wide")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="only the peak of memory")
     parser.add_argument("--only", default="", help="cases whose name has this in it")
