@@ -34,7 +34,7 @@ def test_the_answer_has_claims_luck_and_power(open_app, numbers):
     said = words(app)
 
     assert not app.exception
-    assert app.table[0].value["run"].tolist() == ["trained"]
+    assert app.table[0].value.columns.tolist() == ["question", "trained"]
     assert said.count("Aligned]") == 4  # kind and partner, both ways
     assert figures(app) == [
         "A picture among sentences: MRR beside what permuting gives",
