@@ -6,10 +6,10 @@
 Both start from the same files, give every item's mean over its own tokens at every layer, and write
 them to the disk. The loop: batches in the order of the data, `output_hidden_states=True`, fp32,
 every item padded to one length. Twice: to the longest item of all, the least that a fixed length
-can be, and to the longest of each batch. Models have the shapes of the Base models (with
---quick, smaller ones) and fresh weights; texts and recordings vary in length as they do in the world (log-uniformly). Items a second
-are medians of rounds in which all take turns; the ratio is taken within each round. Vectors are
-compared too.
+can be, and to the longest of each batch. Models have the shapes of the Base models (with --quick,
+six layers of 384) and fresh weights; texts and recordings vary in length as they do in the world
+(log-uniformly). Items a second are medians of rounds in which all take turns; the ratio is taken
+within each round. Vectors are compared too.
 
 With --memory: the peak of memory of whole commands over 1,000 and 50,000 texts.
 """
