@@ -205,7 +205,7 @@ def test_a_lasso_is_decided_by_the_server_as_the_browser_lit_it_up(toy_map):
 
 def test_many_items_are_density_and_what_is_not_selected_is_grey(toy_map):
     lasso(toy_map, LEFT_HALF)
-    drawn, left, right = map_of(
+    drawn, left, right, few = map_of(
         toy_map,
         """map.densityFrom = 10;
         const drawn = map.drawing.draw(map, 1, false);
@@ -221,10 +221,13 @@ def test_many_items_are_density_and_what_is_not_selected_is_grey(toy_map):
             }
             return [seen, hued];
         };
-        return [drawn, hues(0), hues(half)];""",
+        const found = [drawn, hues(0), hues(half)];
+        map.shownCount = 10;  // as if all others were hidden
+        return [...found, map.drawing.draw(map, 1, false)];""",
     )
 
     assert drawn == "density"
+    assert few == "points"
     assert left[0] > 20
     assert left[1] > 0.5 * left[0]
     assert right[0] > 20

@@ -72,7 +72,7 @@ export class Drawing {
     gl.clear(gl.COLOR_BUFFER_BIT);
     const isGoing = share < 1;
     const window = camera.window(0.02);
-    const count = grid.count(window);
+    const count = Math.min(grid.count(window), map.shownCount); // of many, few may be shown
     if (isMoving) this.budget.frame(performance.now(), this.drawnPoints);
     else this.budget.rest();
     const most = isMoving ? Math.min(this.budget.points, map.densityFrom) : map.densityFrom;
