@@ -204,7 +204,7 @@ def counted_words(colour: str, known: int, items: int) -> str:
             "items: it compares all with all. All items are grey."
         )
     return (
-        f":material/info: {colour.capitalize()} was measured of {known:,} of the {items:,} items, "
+        f":material/info: {colour.capitalize()} is known of {known:,} of the {items:,} items, "
         "drawn by lot, each against all others. Only these are on the map."
     )
 

@@ -162,7 +162,7 @@ def test_of_many_items_some_are_judged_and_the_rest_only_if_somebody_wants_to_se
 
     app.selectbox(key="colour").select("trust").run()
     assert not app.exception
-    assert f"Trust was measured of 20 of the {items} items, drawn by lot, each" in words(app)
+    assert f"Trust is known of 20 of the {items} items, drawn by lot, each" in words(app)
     bar = app.get("progress")[0].proto
     assert bar.value == 25
     assert bar.text == "Counting trust of every item (judging the map), about 2 min left."

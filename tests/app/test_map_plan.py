@@ -131,7 +131,7 @@ def test_what_was_measured_of_some_items_says_so():
     assert n_words(2000, 100_000) == "n = 2,000 of 100,000 items, drawn by lot"
     assert counted_words("trust", 5, 5) == ""
     assert counted_words("trust", 2000, 100_000) == (
-        ":material/info: Trust was measured of 2,000 of the 100,000 items, drawn by lot, each "
+        ":material/info: Trust is known of 2,000 of the 100,000 items, drawn by lot, each "
         "against all others. Only these are on the map."
     )
     assert counted_words("hub", 0, 200_000) == (
