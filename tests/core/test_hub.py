@@ -259,8 +259,9 @@ def test_of_several_parts_one_has_to_be_chosen(tmp_path, at):
     assert len(read_folder(tmp_path / "out").of("image")) == 2
 
 
-def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path, at):
+def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path, at, monkeypatch):
     at("http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda _: None)  # its library tries again and again
     with pytest.raises(InputError, match=r"does not answer .*; fetch me/pets elsewhere and give"):
         get("hub:me/pets", tmp_path / "out")
     assert not (tmp_path / "out").exists()
