@@ -227,13 +227,17 @@ def columns_of(journal: Journal, items: pd.DataFrame) -> dict[str, list[str]]:
         journal: what was said.
         items: with `id` and `modality`.
     """
-    keys = list(zip(items["id"].astype(str), items["modality"].astype(str), strict=True))
     found = {}
     for concept in journal.concepts():
         there = journal.standing(concept)
-        said = [there[key].said if key in there else "skip" for key in keys]
-        if set(said) != {"skip"}:
-            found[f"is it: {concept}"] = ["not asked" if one == "skip" else one for one in said]
+        told = {key: one.said for key, one in there.items() if one.said != "skip"}
+        # few of many items have answers, and a page does this with every click
+        rows = np.flatnonzero(items["id"].astype(str).isin({ident for ident, _ in told}))
+        some = items.iloc[rows]
+        keys = zip(some["id"].astype(str), some["modality"].astype(str), strict=True)
+        said = {int(row): told[key] for row, key in zip(rows, keys, strict=True) if key in told}
+        if said:
+            found[f"is it: {concept}"] = [said.get(row, "not asked") for row in range(len(items))]
     return found
 
 

@@ -115,7 +115,11 @@ def _gap(x: np.ndarray, sides: Sides) -> Plain:
     drawn_x, drawn_y = (_some(rows, np.random.default_rng(0)) for rows in (rows_x, rows_y))
     try:
         found = modality_gap(
-            x[drawn_x], x[drawn_y], rng=np.random.default_rng(0), paired=is_paired
+            x[drawn_x],
+            x[drawn_y],
+            rng=np.random.default_rng(0),
+            paired=is_paired,
+            separability=False,
         ).to_json()
     except ValueError as error:
         return {"reason": str(error)}

@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ import numpy as np
 import pandas as pd
 from visit import BROWSER, SOFTWARE, WAIT_MS, Visit, serving, spread
 
+from app.words import tap_words
 from d2v_core.store import Recipe, Store, rows_table
 
 APP = Path(__file__).resolve().parent.parent / "app" / "main.py"
 CLOUDS, DIM = 12, 32
 LAYERS = ("block_01.resid", "block_02.resid")
+IN_ADDRESS = [urllib.parse.quote_plus(tap_words(tap)) for tap in LAYERS]
 AT_ONCE = 200_000  # items written in one commit
 SIZE = {"width": 1400, "height": 900}
 
@@ -88,16 +91,18 @@ def measure_map(browser: Any, items: int, repeat: int) -> dict[str, Any]:  # noq
     with tempfile.TemporaryDirectory() as place:
         store = made(Path(place), items)
         with serving(APP, "--store", str(store)) as (address, pid):
-            for layer in LAYERS[::-1]:  # everything once
+            for layer in IN_ADDRESS[::-1]:  # everything once
                 tab = browser.new_page(viewport=SIZE)
                 start = time.perf_counter()
                 tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}")
                 wait_for_map(tab)
-                found.setdefault("first_map_of_all_s", time.perf_counter() - start)
+                is_first = "first_map_of_all_s" not in found
+                what = "first_map_of_all_s" if is_first else "first_map_of_another_layer_s"
+                found[what] = time.perf_counter() - start
                 tab.close()
             tab = browser.new_page(viewport=SIZE)
             start = time.perf_counter()
-            tab.goto(f"{address}/map?store={store}&method=PCA&layer={LAYERS[1]}")
+            tab.goto(f"{address}/map?store={store}&method=PCA&layer={IN_ADDRESS[1]}")
             tab.wait_for_selector(".map[data-drawn]", timeout=WAIT_MS)
             found["first_picture_s"] = time.perf_counter() - start
             wait_for_map(tab)
@@ -126,7 +131,7 @@ def measure_moved(browser: Any, items: int) -> dict[str, Any]:  # noqa: ANN401
             tab.on("pageerror", lambda error: problems.append(str(error)))
             tab.on("websocket", lambda ws: ws.on("close", lambda _: problems.append("closed")))
             start = time.perf_counter()
-            tab.goto(f"{address}/map?store={store}&method=PCA&layer={LAYERS[1]}")
+            tab.goto(f"{address}/map?store={store}&method=PCA&layer={IN_ADDRESS[1]}")
             tab.wait_for_selector(".map[data-drawn]", timeout=WAIT_MS)
             found["first_map_of_all_s"] = time.perf_counter() - start
             visit = Visit(tab)
@@ -165,7 +170,7 @@ def measure_visitors(browser: Any, visitors: int) -> dict[str, Any]:  # noqa: AN
                 context = browser.new_context(viewport=SIZE)
                 tab = context.new_page()
                 own = f"item-{visitor:07d}:{'text' if visitor % 2 else 'image'}"
-                layer = LAYERS[visitor % 2]
+                layer = IN_ADDRESS[visitor % 2]
                 tab.goto(f"{address}/map?store={store}&method=PCA&layer={layer}&item={own}")
                 wait_for_map(tab)
                 contexts.append((tab, own.partition(":")[0]))

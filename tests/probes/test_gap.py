@@ -125,6 +125,21 @@ def test_p_is_super_uniform_without_a_gap_and_small_with_one(paired):
     assert modality_gap(x, y, rng=rng, paired=paired, count=39).modality_gap.p == 1 / 40
 
 
+def test_without_separability_all_else_is_the_same():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 4)) + 0.5
+    whole = modality_gap(x, y, rng=np.random.default_rng(1), paired=True, count=9)
+    less = modality_gap(
+        x, y, rng=np.random.default_rng(1), paired=True, count=9, separability=False
+    )
+
+    assert less.separability is None
+    assert less.to_json()["separability"] is None
+    assert less.modality_gap == whole.modality_gap
+    assert less.normalised_gap == whole.normalised_gap
+    assert less.matched_cosine.value == whole.matched_cosine.value
+
+
 def test_separability_is_that_of_sklearn():
     rng = np.random.default_rng(0)
     x, y = cones(rng, 400, apart=0.4)
