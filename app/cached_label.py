@@ -1,5 +1,6 @@
 """The labelling page's door to the libraries; see `app.cached`."""
 
+import functools
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -82,8 +83,9 @@ def learn(pool: Pool, journal: "Journal", concept: str, sense: str) -> Learnt:
     return Learnt(codes, exam, margins, question, active.judge(codes, exam, margins=margins))
 
 
+@functools.lru_cache(maxsize=64)
 def fingerprint(place: str, name: str) -> str:
-    """Return what names the data of a run."""
+    """Return what names the data of a run; a name is of one run for ever."""
     return cached.store(place).recipe(name).data_fingerprint
 
 
