@@ -36,3 +36,12 @@ def device_of_this_process() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+
+
+def items_at_once(device: torch.device) -> int:
+    """Return how many items in one pass a device is fastest with.
+
+    What 32 pictures leave behind a block does not fit into a processor's cache, and is asked of
+    the system anew each time; eight do not keep a GPU busy.
+    """
+    return 8 if device.type == "cpu" else 32

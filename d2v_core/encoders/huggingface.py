@@ -28,11 +28,11 @@ from d2v_core.encoders.pooling import Pooling, pool, pooled_width
 from d2v_core.encoders.sentences import SentenceHead, read_head
 from d2v_core.errors import CheckpointError, InputError
 from d2v_core.modality import MODALITIES, Modality
-from d2v_core.shards import device_of_this_process
+from d2v_core.shards import device_of_this_process, items_at_once
 
 KIND = "hf"
-BATCH, BATCH_BYTES = 32, 1 << 29
-"""Items encoded at once: so many, or what half a GiB of layers allows."""
+BATCH_BYTES = 1 << 29
+"""The layers of a batch: half a GiB, or fewer items at once."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class HuggingFaceEncoder:
         most = max(
             part.prepare.tokens * sum(w.values()) for part, w in zip(parts, each, strict=True)
         )
-        self.batch = max(1, min(BATCH, BATCH_BYTES // (4 * most)))
+        self.batch = max(1, min(items_at_once(self.device), BATCH_BYTES // (4 * most)))
 
     def _pooled_width(self, widths: dict[str, int], tap: str) -> int:
         return (

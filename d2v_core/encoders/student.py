@@ -15,7 +15,7 @@ from d2v_core.inputs import Inputs
 from d2v_core.learner import Learner
 from d2v_core.modality import Modality
 from d2v_core.model import Student
-from d2v_core.shards import device_of_this_process
+from d2v_core.shards import device_of_this_process, items_at_once
 
 JOINT = "joint"
 
@@ -32,8 +32,6 @@ class StudentEncoder:
         ffn: whether every block's MLP output has taps too.
     """
 
-    batch = 32
-
     def __init__(
         self,
         name: str,
@@ -49,6 +47,7 @@ class StudentEncoder:
         self.role: Role = role
         self.pairs_seen = isinstance(model, Learner) and model.config.pairs.fraction > 0
         self.device = device_of_this_process()
+        self.batch = items_at_once(self.device)
         self.model = model.eval().to(self.device)
         self.student = model.student if isinstance(model, Learner) else model
         self.contrastive = model.contrastive if isinstance(model, Learner) else None
