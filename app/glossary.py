@@ -99,8 +99,12 @@ def term(name: str) -> str:
     return f"**{found.word}**: {found.child}\n\n{found.student}"
 
 
-def brief(*names: str) -> str:
+def brief(*names: str, address: str = "?") -> str:
     """Return words in a sentence each, with the way to all three levels, for the `help=` of a text.
+
+    Args:
+        names: of the words.
+        address: of the page that the links open, up to the word.
 
     Raises:
         KeyError: if there is no such word.
@@ -110,16 +114,17 @@ def brief(*names: str) -> str:
         found = find(name)
         if found is None:
             raise KeyError(f"{name!r} is not in the glossary; add it to app/glossary.toml")
-        said.append(f"**{found.word}**: {found.child} [All of it](?term={found.key})")
+        said.append(f"**{found.word}**: {found.child} [All of it]({address}term={found.key})")
     return "\n\n".join(said)
 
 
-def brief_of(text: str) -> str | None:
+def brief_of(text: str, *, address: str = "?") -> str | None:
     """Return the terms of the trade that a text speaks of, as `brief` has them; None if none."""
     spoken = text.lower()
     counted = [(len(_pattern(t).findall(spoken)), t.word) for t in terms() if t.word not in PLAIN]
     often = sorted((pair for pair in counted if pair[0]), key=lambda pair: -pair[0])
-    return brief(*(word for _, word in often[:MOST_AT_ONCE])) if often else None
+    words = [word for _, word in often[:MOST_AT_ONCE]]
+    return brief(*words, address=address) if words else None
 
 
 def search(words: str, among: Iterable[Term] | None = None) -> list[Term]:

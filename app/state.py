@@ -57,10 +57,13 @@ def named_stores(arguments: list[str]) -> list[str]:
 
 
 def places() -> list[str]:
-    """Return the stores that can be chosen: opened here, named, the sample, made in the browser."""
+    """Return the stores that can be chosen: named, the sample, opened here, made in the browser.
+
+    The first is the same for every visitor: addresses leave it away.
+    """
     opened = st.session_state.setdefault("opened", [])
     made = [str(path) for path in home_places.made_stores()]
-    return list(dict.fromkeys([*opened, *named_stores(sys.argv[1:]), SAMPLE, *made]))
+    return list(dict.fromkeys([*named_stores(sys.argv[1:]), SAMPLE, *opened, *made]))
 
 
 def called(place: str) -> str:
@@ -88,6 +91,7 @@ def adopt() -> None:
         if path.is_absolute() and home_places.is_store(path):
             opened = [p for p in st.session_state["opened"] if p != str(path)]
             st.session_state["opened"] = [str(path), *opened]
+            st.session_state["store"] = str(path)
             return
 
 

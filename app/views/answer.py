@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import answers, state
 from app.charts import score_dots
-from app.glossary import brief
+from app.views.explained import brief
 from app.words import PLURAL, SINGULAR, tap_words
 
 DRAWN = "answer_drawn"

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
-from app.glossary import brief
 from app.uploads import PICTURES, SOUNDS
+from app.views.explained import brief
 from app.views.item_panel import SOUNDS_AT_ONCE, draw_neighbour
 from app.words import PLURAL, SINGULAR, tap_words
 from d2v_core.errors import D2VError, MediaError

@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app.following import follow, usual
-from app.glossary import brief
 from app.views import data_choice
 from app.views.data_bring import bring
 from app.views.data_look import look
 from app.views.data_make import make
+from app.views.explained import brief
 from app.views.opening import follow_wish
 
 DO, DO_NEXT = "data_do", "data_do_next"

@@ -20,10 +20,13 @@ NEXT = "next_data"
 
 
 def known() -> list[str]:
-    """Return the folders that can be chosen: those of this visit first."""
+    """Return the folders that can be chosen: the usual one, those of this visit, all others.
+
+    The first is the same for every visitor: addresses leave it away.
+    """
     opened = [path for path in st.session_state.setdefault(OPENED, []) if Path(path).exists()]
     found = [str(path) for path in places.data_folders(workbench.SAMPLE_DATA)]
-    return list(dict.fromkeys([*opened, *found]))
+    return list(dict.fromkeys([*found[:1], *opened, *found[1:]]))
 
 
 def remember(path: Path) -> None:

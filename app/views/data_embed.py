@@ -5,9 +5,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import places, tasks, workbench
-from app.glossary import brief
 from app.models import models, store_of
 from app.views import waiting
+from app.views.explained import brief
 from app.views.opening import wish_store
 
 

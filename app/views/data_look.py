@@ -7,12 +7,12 @@ import streamlit as st
 
 from app import cached_data, data_words, places, tasks
 from app.data_charts import MOST_LABELS, split_bars
-from app.glossary import brief
 from app.looking import Looked
 from app.views import waiting
 from app.views.data_choice import counts_words
 from app.views.data_embed import draw_through
 from app.views.data_gallery import gallery
+from app.views.explained import brief
 from app.words import PLURAL
 from d2v_core.data.items import Problem
 

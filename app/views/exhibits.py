@@ -8,9 +8,9 @@ from urllib.parse import quote
 import plotly.graph_objects as go
 import streamlit as st
 
-from app.glossary import brief_of
 from app.report.page import Key, keys_of
 from app.report.parts import Drawing, Exhibit, Option
+from app.views.explained import brief_of
 
 Pick = Callable[[go.Figure, dict[str, Any]], None]
 """What a click does, given the figure and the point as Streamlit describes it."""

@@ -8,12 +8,12 @@ import streamlit as st
 
 from app import showing, state
 from app.charts import cells_to_pick
-from app.glossary import brief
 from app.measured import Wanted
 from app.report.figures import MOST_CELLS, heatmap
 from app.report.parts import Drawing
 from app.tables import matrix_table, number
 from app.views.exhibits import draw_figure
+from app.views.explained import brief
 from app.views.measuring import obtain
 from app.views.opening import wish_map
 from app.words import LIKENESS, MEASURES, PLURAL, tap_words

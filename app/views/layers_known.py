@@ -6,13 +6,13 @@ from typing import Any
 import streamlit as st
 
 from app import showing, state
-from app.glossary import brief
 from app.measured import Kind, Wanted
 from app.probing import is_numeric
 from app.report.parts import Exhibit, Section
 from app.report.sections import layers, readout
 from app.tables import score_cells
 from app.views.exhibits import draw_exhibit
+from app.views.explained import brief
 from app.views.layers_choice import ask_beside, ask_label, open_at
 from app.views.measuring import obtain
 from app.words import PLURAL, PROBES, tap_words

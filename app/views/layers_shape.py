@@ -7,11 +7,11 @@ import streamlit as st
 
 from app import showing, state
 from app.charts import spectra
-from app.glossary import brief
 from app.measured import Wanted
 from app.report.parts import Drawing, Exhibit
 from app.report.sections import geometry
 from app.views.exhibits import Pick, draw_exhibit, draw_figure
+from app.views.explained import brief
 from app.views.measuring import obtain
 from app.words import PLURAL
 from d2v_core.store import Recipe

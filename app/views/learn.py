@@ -7,6 +7,7 @@ from app.lessons.all import LESSONS
 from app.lessons.lesson import Lesson, Part
 from app.lessons.material import Material, material
 from app.lessons.quiz import ask, is_open, solved
+from app.views.explained import brief_of
 
 BY_KEY = {lesson.key: lesson for lesson in LESSONS}
 KEYS = list(BY_KEY)
@@ -42,7 +43,7 @@ def choose() -> Lesson:
 def draw_part(number: int, part: Part, about: Material) -> None:
     """Draw a question and, once something was guessed, what answers it."""
     st.subheader(f"{number}. {part.title}")
-    st.markdown(part.before)
+    st.markdown(part.before, help=brief_of(part.before))
     with st.container(border=True):
         ask(part.question)
     if is_open(part.question):
@@ -81,7 +82,7 @@ def page(chosen: state.Chosen) -> None:
         return
     lesson = choose()
     st.header(lesson.title)
-    st.markdown(lesson.idea)
+    st.markdown(lesson.idea, help=brief_of(lesson.idea))
     for number, part in enumerate(lesson.parts, start=1):
         draw_part(number, part, about)
     st.divider()

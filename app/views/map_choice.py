@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app import cached_map, state
-from app.glossary import brief
 from app.map_words import ABOUT_MAPS, ABOUT_SPACES, MAPS, SETTINGS, SPACES, VIEWS
+from app.views.explained import brief
 from app.wishes import ALL_PAIRS, DEFAULTS, MapWish, settings_of
 
 ANCHORS = (8, 16, 32, 64, 128, 256)

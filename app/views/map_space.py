@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_map, state
-from app.glossary import brief
 from app.map_words import gap_badges, gap_rows, joint_words
+from app.views.explained import brief
 from app.wishes import MapWish
 from app.words import MEASURES
 from d2v_core.errors import D2VError

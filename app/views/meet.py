@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from app import cached, state, tables
-from app.glossary import brief
 from app.measured import Wanted
 from app.report.runs import pair_words
+from app.views.explained import brief
 from app.views.measuring import align_all, obtain
 from app.views.meet_parts import (
     Meeting,

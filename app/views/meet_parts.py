@@ -7,11 +7,11 @@ from typing import Any
 import streamlit as st
 
 from app import cached, meeting, showing, state, tables
-from app.glossary import brief
 from app.measured import Wanted
 from app.report.parts import Exhibit, Section
 from app.report.sections import finding, gap, help
 from app.views.exhibits import draw_exhibit
+from app.views.explained import brief
 from app.views.measuring import obtain
 from app.words import MEASURES, VERDICTS
 from d2v_core.store import Recipe

@@ -6,9 +6,9 @@ from html import escape
 import streamlit as st
 
 from app import cached, reporting, showing, state, tasks
-from app.glossary import brief
 from app.reporting import Made, Order
 from app.views import waiting
+from app.views.explained import brief
 from app.views.layers_choice import label_columns
 from app.words import METHODS
 from d2v_core.errors import D2VError

@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from app import cached_data, learning, places, run_curves, run_folders, tasks
-from app.glossary import brief
 from app.looking import Looked
 from app.map_chart import MOST_CATEGORIES
 from app.models import model_of
 from app.run_folders import Run
 from app.training_charts import learning_figure
 from app.views import waiting
+from app.views.explained import brief
 from app.views.opening import wish_store
 from app.words import SINGULAR
 from d2v_core.errors import D2VError

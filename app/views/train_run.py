@@ -8,11 +8,11 @@ import streamlit as st
 
 from app import cached_data, run_curves, run_folders, tasks, training_words
 from app.costs import preset_of
-from app.glossary import brief
 from app.run_folders import Run
 from app.tasks import JOB, QUEUED
 from app.training_charts import knn_curves, loss_curves, signal_curves
 from app.training_words import SIGNALS, STANDINGS, seconds_words
+from app.views.explained import brief
 from app.views.train_after import draw_after
 from app.views.train_runs import share_of, standing_of
 from app.views.waiting import bar_words

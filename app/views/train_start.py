@@ -8,11 +8,11 @@ import streamlit as st
 
 from app import cached_data, run_folders
 from app.costs import cost_of
-from app.glossary import brief
 from app.looking import Looked
 from app.run_folders import MOST_STEPS, Start
 from app.training_words import ARMS, OBJECTIVES, SIZES, WITH_PERCENT
 from app.views import data_choice
+from app.views.explained import brief
 from d2v_core.errors import ConfigError, D2VError
 from d2v_core.modality import MODALITIES
 

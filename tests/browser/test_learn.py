@@ -4,6 +4,7 @@ import pytest
 
 from app import workbench
 from app.lessons.all import LESSONS
+from tests.app.conftest import fill
 from tests.browser.conftest import settle
 from tests.conftest import smallest
 from tests.core.test_teaching import write_run
@@ -76,3 +77,26 @@ def test_a_word_is_looked_up_and_closed(page, address):
 
     page.get_by_role("button", name="Words").click()
     window.get_by_text("words of this page first").wait_for()
+
+
+def test_a_word_opens_in_a_tab_that_knows_the_store(page, address, toys, tmp_path):
+    """A store opened in this visit is in the address, and in the links of the explanations."""
+    place = fill(tmp_path / "visited", toys, controls=False)
+    page.goto(f"{address}/learn?lesson=masking")
+    settle(page)
+    page.get_by_text("Open a store").click()
+    page.get_by_label("Folder of the store").fill(place)
+    page.get_by_label("Folder of the store").press("Enter")
+    page.wait_for_function("window.location.search.includes('store=')")
+    settle(page)
+    named = page.get_by_role("combobox", name="Store").input_value()
+
+    page.get_by_test_id("stMain").get_by_test_id("stTooltipIcon").first.hover()
+    link = page.get_by_role("link", name="All of it").first
+    with page.context.expect_page() as opened:
+        link.click()
+    tab = opened.value
+    tab.get_by_test_id("stDialog").get_by_text("Explained for a").wait_for(timeout=60_000)
+
+    assert "lesson=masking" in tab.url
+    assert tab.get_by_role("combobox", name="Store", include_hidden=True).input_value() == named
