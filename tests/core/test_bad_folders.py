@@ -151,6 +151,24 @@ def test_any_damage_to_a_parquet_file_is_a_sentence_or_a_table(tmp_path_factory,
     assert count <= rows
 
 
+@pytest.mark.parametrize("bit", [1, 128])
+def test_every_byte_of_a_parquet_files_footer_may_be_wrong(tmp_path, bit):
+    """Names that are no text, entries of columns at which Arrow would end the process."""
+    path = tmp_path / "metadata.parquet"
+    pq.write_table(pa.table({"text": [f"bird {n}" for n in range(40)], "n": range(40)}), path)
+    whole = path.read_bytes()
+    footer = int.from_bytes(whole[-8:-4], "little")
+    refused = []
+    for place in range(len(whole) - 8 - footer, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        try:
+            assert len(read_table(path).rows) <= 40
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > footer // 2
+    assert all(said.startswith(str(path)) for said in refused)
+
+
 def test_names_of_columns_that_a_store_cannot_have_are_changed(tmp_path):
     csv("text,layer_00,media,a.b,,label_\nx,1,2,3,4,5\n")(tmp_path)
     done = embed(LowLevelEncoder(), read_folder(tmp_path), Store(str(tmp_path / "s"), create=True))
