@@ -1,15 +1,17 @@
 """Vectors from files that others wrote: .npy, .npz, .safetensors and .parquet, nothing pickled."""
 
 import re
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 
+from d2v_core.data.columnar import FEW_BYTES, MOST_RATIO, open_parquet
 from d2v_core.errors import InputError
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".parquet")
@@ -18,6 +20,21 @@ ONLY_TAP = "imported"
 
 READABLE = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U8"}
 """Kinds of numbers in a safetensors file that numpy has too."""
+
+
+DAMAGED = (
+    ValueError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy raises, one place or another, on a file that is no array or a damaged one."""
 
 
 def read_vectors(path: Path, rows: int, taps: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -60,10 +77,8 @@ def plain_columns(path: Path) -> list[str]:
 
 
 def _schema(path: Path) -> pa.Schema:
-    try:
-        return pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} is no Parquet file, or a damaged one: {error}") from error
+    with open_parquet(path) as file:
+        return file.schema_arrow
 
 
 def _is_list_of_numbers(kind: pa.DataType) -> bool:
@@ -80,7 +95,7 @@ def _is_integer(kind: pa.DataType) -> bool:
 def _load_numpy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise _numpy_refusal(path, error) from error
 
 
@@ -130,9 +145,17 @@ def _read_npz(path: Path, taps: Sequence[str]) -> dict[str, np.ndarray]:
     try:
         # opened here, because numpy leaves a damaged archive open
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            _check_size(path, file.zip)
             return {tap: file[tap] for tap in _chosen(path, file.files, taps)}
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise _numpy_refusal(path, error) from error
+
+
+def _check_size(path: Path, archive: zipfile.ZipFile) -> None:
+    """Raise InputError if an archive says that it unpacks to far more than numbers do."""
+    packed, said = path.stat().st_size, sum(info.file_size for info in archive.infolist())
+    if said > max(FEW_BYTES, MOST_RATIO * packed):
+        raise InputError(f"{path} has {packed:,} bytes and unpacks to {said:,}: refused")
 
 
 def _read_safetensors(path: Path, taps: Sequence[str]) -> dict[str, np.ndarray]:
@@ -151,7 +174,9 @@ def _read_safetensors(path: Path, taps: Sequence[str]) -> dict[str, np.ndarray]:
 def _read_parquet(path: Path, taps: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the columns that hold a list of numbers in every row."""
     names = _chosen(path, list_columns(path), taps)
-    table = pq.read_table(path, columns=names)
+    with open_parquet(path) as file:
+        table = file.read(columns=names)
+        table.validate(full=True)
     return {name: _stacked(path, name, table[name]) for name in names}
 
 

@@ -10,12 +10,17 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from d2v_core.presets import preset
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
+
+settings.register_profile("the same draws each time", derandomize=True)
+settings.register_profile("explore", max_examples=10_000)  # --hypothesis-profile=explore
+settings.load_profile("the same draws each time")
 
 
 def pytest_make_parametrize_id(val, argname):

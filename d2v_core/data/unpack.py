@@ -115,7 +115,8 @@ def _members(
     left_out: list[Problem] = []
     for info in listed:
         path = _safe(info)
-        if info.is_dir() or any(part.startswith(".") or part in _HIDDEN for part in path.parts):
+        is_hidden = any(part.startswith(".") or part in _HIDDEN for part in path.parts)
+        if info.filename.endswith("/") or is_hidden:
             continue
         if path.suffix.lower() not in WANTED:
             left_out.append(Problem(path.as_posix(), "no picture, sound, text or table"))

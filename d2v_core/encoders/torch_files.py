@@ -158,9 +158,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _refuse_packed(path: Path) -> None:
     """Raise CheckpointError for a file that unpacks to more than it is: torch never packs."""
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):  # which may find that it is a damaged one
+            return
         with zipfile.ZipFile(path) as archive:
             said = sum(info.file_size for info in archive.infolist())
     except _DAMAGED as error:

@@ -17,6 +17,7 @@ from d2v_core.data.text import MAX_CHARACTERS, decode_text
 from d2v_core.data.unpack import Limits, unpack
 from d2v_core.errors import InputError, MediaError
 from tests.core.bad_media import animated, chunk, picture, png, recorded, tone, wav, zipped
+from tests.damage import damaged
 
 SEEDS = {
     **{format: picture(format) for format in ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")},
@@ -29,26 +30,6 @@ SEEDS = {
     "MP3": recorded(tone(0.2), format="MP3"),
 }
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@st.composite
-def damaged(draw):
-    """A file with bytes changed, cut out, doubled, or cut off; its beginning mostly kept."""
-    data = bytearray(draw(st.sampled_from(sorted(SEEDS.values()))))
-    for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, max(0, len(data) - 1)))
-        end = min(len(data), start + draw(st.integers(1, 64)))
-        match draw(st.sampled_from(["change", "remove", "double", "cut"])):
-            case "change":
-                new = draw(st.binary(min_size=1, max_size=8))
-                data[start : start + len(new)] = new
-            case "remove":
-                del data[start:end]
-            case "double":
-                data[start:start] = data[start:end]
-            case "cut":
-                del data[start:]
-    return bytes(data)
 
 
 def is_image(data):
@@ -91,7 +72,7 @@ def is_text(data):
 
 
 @MANY
-@given(st.one_of(st.binary(max_size=400), damaged()))
+@given(st.one_of(st.binary(max_size=400), damaged(sorted(SEEDS.values()))))
 def test_any_bytes(data):
     for decodes in (is_image, is_sound, is_text):
         assert decodes(data) in (True, None)  # False: no reason
@@ -196,6 +177,12 @@ def test_any_names_in_an_archive(tmp_path_factory, names):
     data = path.read_bytes()
     path.unlink()
     tries(data, parent / "out")
+
+
+def test_a_file_without_a_name_is_no_data(tmp_path):
+    archive = zipped("xy", b"a robin").replace(b"xy", b"\0y")  # which ends the name
+    with pytest.raises(InputError, match="holds no picture, no sound"):
+        unpack(archive, tmp_path / "out", limits=LIMITS)
 
 
 def test_an_archive_in_an_archive_stays_packed(tmp_path):

@@ -1,6 +1,7 @@
 """Bad checkpoints: nothing is executed, nothing is believed, each has its sentence."""
 
 import contextlib
+import io
 import json
 import resource
 import shutil
@@ -10,15 +11,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from d2v_core.checkpoint import load_tensors, read_run
 from d2v_core.data.folder import read_folder
 from d2v_core.encoders import open_encoder
+from d2v_core.encoders.torch_files import read_file, weights_of
 from d2v_core.errors import CheckpointError, D2VError
 from d2v_core.train import train
 from tests.conftest import smallest
 from tests.core.bad_checkpoints import CONFIGS, PAYLOAD, PICKLES, TENSORS
+from tests.damage import damaged
 
 GIB = 1 << 30
 
@@ -138,6 +141,41 @@ def test_any_bytes_are_no_tensors(tmp_path_factory, data):
 
     with pytest.raises(CheckpointError):
         load_tensors(path)
+
+
+def saved(values, **how):
+    file = io.BytesIO()
+    torch.save(values, file, **how)
+    return file.getvalue()
+
+
+VALUES = {"model": {"a": torch.arange(6.0).view(2, 3)}, "cfg": {"depth": 2, "names": ["x", None]}}
+WHOLE = {
+    "pt": [saved(VALUES), saved(VALUES, _use_new_zipfile_serialization=False)],
+    "safetensors": [save({"a": torch.arange(6.0).view(2, 3), "b": torch.zeros(4).half()})],
+}
+
+
+@pytest.mark.parametrize("suffix", WHOLE)
+@settings(max_examples=250, deadline=None)
+@given(data=st.data())
+def test_any_damage_to_a_file_of_tensors(tmp_path_factory, suffix, data):
+    path = tmp_path_factory.mktemp("any") / f"x.{suffix}"
+    path.write_bytes(data.draw(damaged(WHOLE[suffix])))
+    said = "read"
+    try:
+        weights_of(read_file(path))
+    except CheckpointError as error:
+        said = str(error)
+    assert said
+
+
+def test_an_archive_in_several_parts_is_a_damaged_file(tmp_path):
+    path, data = tmp_path / "x.pt", bytearray(WHOLE["pt"][0])
+    data[data.rindex(b"PK\6\7") + 16] = 2  # how many parts there are, in the locator
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="damaged, and is not read"):
+        read_file(path)
 
 
 @settings(max_examples=40, deadline=None)
