@@ -3,12 +3,10 @@
 import shutil
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from d2v_core.encoders.huggingface_files import refusals
-from d2v_core.errors import CheckpointError
+from d2v_core.encoders.huggingface_files import tensors_of
 
 _SMALL = ("*.json", "*.txt", "*.model", "*/*.json", "*/*.txt")
 """Settings, vocabularies, and those of the modules of a sentence-transformers folder."""
@@ -49,9 +47,6 @@ def _tensors(folder: Path) -> dict[str, Tensor]:
     """Return the tensors of all pickled files of a folder, none sharing its memory."""
     found: dict[str, Tensor] = {}
     for path in sorted(folder.glob(_BIN)):
-        with refusals(path.name):
-            part = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(part, dict) or not all(isinstance(x, Tensor) for x in part.values()):
-            raise CheckpointError(f"{path.name} holds more than tensors with names")
+        part = tensors_of(path)
         found |= {name: x.detach().clone().contiguous() for name, x in part.items()}
     return found

@@ -20,10 +20,12 @@ from d2v_core.encoders.huggingface_files import (
     processor_of,
     random_model,
     read_config,
+    refusals,
     trained_model,
 )
 from d2v_core.encoders.huggingface_inputs import Words, preparation
 from d2v_core.encoders.huggingface_parts import JOINT, SENTENCE, Part, States
+from d2v_core.encoders.huggingface_trial import try_out
 from d2v_core.encoders.pooling import Pooling, pool, pooled_width
 from d2v_core.encoders.sentences import SentenceHead, read_head
 from d2v_core.errors import CheckpointError, InputError
@@ -97,11 +99,14 @@ def huggingface(
             model = random_model(family, config, seed=seed)
         else:
             model = trained_model(inner, family, config)
-        parts = [
-            _part(model, family, tower, inner, head)
-            for tower in family.towers
-            if choice.only in (None, tower.modality)
-        ]
+        with refusals("its settings", cannot_be="used"):
+            parts = [
+                _part(model, family, tower, inner, head)
+                for tower in family.towers
+                if choice.only in (None, tower.modality)
+            ]
+            for part in parts:
+                try_out(part)
     except CheckpointError as error:
         raise CheckpointError(f"{called}: {error}") from error
     if not parts:

@@ -11,17 +11,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from pickle import UnpicklingError  # torch's own refusal; nothing else of it is used
 from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from d2v_core.encoders.huggingface_families import BY_TYPE, Family
-from d2v_core.errors import CheckpointError
+from d2v_core.encoders.torch_files import read_file
+from d2v_core.errors import CheckpointError, D2VError
 
 _SMALL = ["*.json", "*.txt", "*.model"]
 _SAFE = ["model*.safetensors", "*/model.safetensors"]
@@ -36,6 +34,10 @@ _VOCABULARIES = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
+
+MOST_BLOCKS, MOST_SIDE, MOST_ENTRIES = 1000, 4096, 10_000_000
+RATES_HZ = (1000, 192_000)
+"""What no model has more of. Settings may say anything, and would be believed."""
 
 _UNUSED = re.compile(r"(.*\.)?(masked_spec_embed|mask_token|position_ids)")
 """Weights that a file may lack: no layer depends on them."""
@@ -101,7 +103,7 @@ def family_of(folder: Path) -> Family:
         CheckpointError: if it has no `config.json`, or is of a family that is not understood.
     """
     kind = read_json(folder / "config.json").get("model_type")
-    if kind not in BY_TYPE:
+    if not isinstance(kind, str) or kind not in BY_TYPE:
         raise CheckpointError(
             f"it is a model of type {kind!r}; understood are {', '.join(sorted(BY_TYPE))}"
         )
@@ -109,7 +111,14 @@ def family_of(folder: Path) -> Family:
 
 
 def read_config(folder: Path, family: Family) -> Any:  # noqa: ANN401
-    """Return a model's settings as the library has them."""
+    """Return a model's settings as the library has them.
+
+    Raises:
+        CheckpointError: if they cannot be read, or say that there are more blocks than any has.
+    """
+    blocks = max(_depths(read_json(folder / "config.json")), default=0)
+    if blocks > MOST_BLOCKS:  # the library would count to that number
+        raise CheckpointError(f"its config.json says it has {blocks:.6g} blocks: refused")
     with refusals("config.json"):
         config = (
             library().CONFIG_MAPPING[family.type].from_pretrained(folder, local_files_only=True)
@@ -129,6 +138,7 @@ def trained_model(folder: Path, family: Family, config: Any) -> nn.Module:  # no
         raise CheckpointError(
             "it has no weights: neither model.safetensors nor pytorch_model.bin is there"
         )
+    _check_files(folder)
     made = getattr(library(), family.model)
     with refusals("the weights"):
         model, report = made.from_pretrained(
@@ -150,10 +160,27 @@ def trained_model(folder: Path, family: Family, config: Any) -> nn.Module:  # no
     return model
 
 
+def _check_files(folder: Path) -> None:
+    """Raise CheckpointError for weights elsewhere, and for pickles that do more than hold them."""
+    for index in folder.glob("*.index.json"):
+        named = _mapping(read_json(index).get("weight_map")).values()
+        if strange := sorted({str(x) for x in named if Path(str(x)).name != str(x)}):
+            raise CheckpointError(
+                f"its {index.name} names {strange[0]}, which is no file of its folder: refused"
+            )
+    if not list(folder.glob("*.safetensors")):
+        for path in folder.glob("pytorch_model*.bin"):
+            tensors_of(path)
+
+
 def random_model(family: Family, config: Any, *, seed: int) -> nn.Module:  # noqa: ANN401
-    """Return a model with its first, random weights, as its family draws them."""
+    """Return a model with its first, random weights, as its family draws them.
+
+    Raises:
+        CheckpointError: if its settings make no model.
+    """
     made = getattr(library(), family.model)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), refusals("its settings", cannot_be="used"):
         torch.manual_seed(seed)
         return made(config, **_without_pooler(family))
 
@@ -168,15 +195,73 @@ def processor_of(folder: Path, form: str) -> Any:  # noqa: ANN401
     if form == "pixels":
         with refusals("its image processor"):
             # One way to resize, whatever else is installed: another gives other numbers.
-            return transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **_LOCAL)
+            made = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", **_LOCAL)
+        told = made.to_dict()
+        sides = list(_numbers([told.get("size"), told.get("crop_size")]))
+        if any(side > MOST_SIDE for side in sides):
+            raise CheckpointError(
+                f"its image processor makes pictures of {max(sides):.6g} pixels a side; "
+                f"up to {MOST_SIDE:,} are computed"
+            )
+        return made
     if form.startswith("words"):
         if not any((folder / name).is_file() for name in _VOCABULARIES):
             # Without any, the library makes a tokenizer that knows no word.
             raise CheckpointError(f"it has no vocabulary: none of {', '.join(_VOCABULARIES)}")
+        _check_entries(folder)
         with refusals("its tokenizer"):
             return transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
     with refusals("its feature extractor"):
-        return transformers.AutoFeatureExtractor.from_pretrained(folder, **_LOCAL)
+        made = transformers.AutoFeatureExtractor.from_pretrained(folder, **_LOCAL)
+    rate = made.sampling_rate
+    if not isinstance(rate, int) or not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+        raise CheckpointError(
+            f"its feature extractor wants a sampling rate of {rate!r}; between {RATES_HZ[0]:,} and "
+            f"{RATES_HZ[1]:,} Hz are computed"
+        )
+    return made
+
+
+def _check_entries(folder: Path) -> None:
+    """Raise CheckpointError if an entry of a vocabulary has a number that none has.
+
+    What reads a vocabulary makes room for all numbers up to the largest.
+    """
+    for name in ("tokenizer.json", "vocab.json"):
+        if not (folder / name).is_file():
+            continue
+        said = read_json(folder / name)
+        model = said.get("model") if name == "tokenizer.json" else None
+        vocabulary = said if name == "vocab.json" else _mapping(model).get("vocab")
+        added = said.get("added_tokens")
+        entries = [*_mapping(vocabulary).values()]
+        entries += [_mapping(x).get("id") for x in added] if isinstance(added, list) else []
+        largest = max(_numbers(entries), default=0)
+        if largest > MOST_ENTRIES:
+            raise CheckpointError(f"its {name} has an entry of number {largest:.6g}: refused")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _numbers(value: object) -> Iterator[float]:
+    """Yield the numbers in plain values, however deep."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _numbers(part)
+    elif isinstance(value, int | float):
+        yield value
+
+
+def _depths(settings: object) -> Iterator[float]:
+    """Yield how many blocks there are, of all towers that settings tell of."""
+    for name, value in _mapping(settings).items():
+        yield from _depths(value)
+        if name.endswith("layers"):
+            yield from _numbers(value)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -187,7 +272,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"it has no {path.name} that can be read: {error}") from error
     if not isinstance(found, dict):
         raise CheckpointError(f"its {path.name} is no JSON object")
@@ -200,15 +285,34 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: if there are none, or they would have to execute something.
     """
-    with refusals(f"the weights of {folder.name}"):
-        if (folder / "model.safetensors").is_file():
-            return load_file(folder / "model.safetensors")
-        return torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True)
+    names = ("model.safetensors", "pytorch_model.bin")
+    path = next((folder / name for name in names if (folder / name).is_file()), folder / names[0])
+    return tensors_of(path)
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file of weights.
+
+    Raises:
+        CheckpointError: if it is missing, packed or damaged, would have to execute something, or
+            holds more than tensors with names.
+    """
+    try:
+        found = read_file(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+    if not isinstance(found, dict) or not all(isinstance(x, Tensor) for x in found.values()):
+        raise CheckpointError(f"{path.name} holds more than tensors with names")
+    return found
 
 
 @contextlib.contextmanager
-def refusals(what: str) -> Iterator[None]:
+def refusals(what: str, *, cannot_be: str = "read") -> Iterator[None]:
     """Say in one sentence what the library says in many.
+
+    Args:
+        what: is read, or used, in this context.
+        cannot_be: "read" or "used".
 
     Raises:
         CheckpointError: for whatever a file that is missing or damaged makes the library raise.
@@ -217,22 +321,14 @@ def refusals(what: str) -> Iterator[None]:
 
     try:
         yield
+    except D2VError:
+        raise
     except StrictDataclassError as error:  # the reason is in what it is about
         reason = " ".join(str(error.__cause__ or error).split())
-        raise CheckpointError(f"{what} cannot be read: {reason}") from error
-    except (
-        AttributeError,
-        ImportError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        SafetensorError,
-        TypeError,
-        UnpicklingError,
-        ValueError,
-    ) as error:
+        raise CheckpointError(f"{what} cannot be {cannot_be}: {reason}") from error
+    except Exception as error:  # tokenizers raises plain ones, and the library all others
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise CheckpointError(f"{what} cannot be read: {reason}") from error
+        raise CheckpointError(f"{what} cannot be {cannot_be}: {reason}") from error
 
 
 def hash_of(model: nn.Module, settings: object) -> str:

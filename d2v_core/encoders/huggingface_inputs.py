@@ -146,6 +146,10 @@ class Words:
             raise CheckpointError("its tokenizer makes nothing of the letter a")
         self.extra = marks.index(0)
         self.behind = marks[::-1].index(0)
+        if self.length <= self.extra + self.behind:
+            raise CheckpointError(
+                f"its tokenizer cuts texts at {self.length}, which leaves nothing"
+            )
         padding = tokenizer.pad_token_id
         self.padding = 0 if padding is None else int(padding)
 

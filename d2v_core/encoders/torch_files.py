@@ -83,7 +83,8 @@ def read_file(path: Path) -> object:
             mmap = zipfile.is_zipfile(path)  # older files cannot be mapped
             file = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except _DAMAGED as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # The first sentence: torch goes on with how to execute it nevertheless.
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"it holds more than tensors and plain values, or is damaged, and is not read: {reason}"
         ) from error

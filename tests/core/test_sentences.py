@@ -172,7 +172,7 @@ def test_a_prompt_in_front_of_every_text(bert):
     [
         ({"activation_function": "os.system"}, "its activation os.system is not known; known are"),
         ({"use_residual": True}, "its Dense has a skip connection, which is not understood"),
-        ({}, "the weights of 2_Dense cannot be read"),
+        ({}, "2_Dense/model.safetensors cannot be read"),
     ],
 )
 def test_maps_that_are_not_understood(bert, settings, match):

@@ -1,0 +1,145 @@
+"""Settings of Hugging Face models that say anything: one sentence each, soon, in little room."""
+
+import json
+import re
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from d2v_core.encoders import open_encoder
+from d2v_core.errors import CheckpointError
+from tests.core.huggingface_models import cases, model_of, save
+
+SECONDS = 10
+NAMES = {"words": "bert", "pixels": "vit", "wave": "hubert, layer norm"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Small models that are as they should be, by what they take."""
+    made = {}
+    for form, name in NAMES.items():
+        config, processor = cases()[name]
+        made[form] = save(tmp_path_factory.mktemp(form) / form, model_of(config), processor)
+    return made
+
+
+@pytest.fixture
+def model(whole, tmp_path):
+    """Return a function that gives a model one of whose JSON files says something else."""
+
+    def make(form, file, *keys, says):
+        folder = tmp_path / form
+        folder.mkdir()
+        for path in whole[form].iterdir():
+            (folder / path.name).write_bytes(path.read_bytes())
+        told = json.loads((folder / file).read_text())
+        place = told
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = says
+        (folder / file).write_text(json.dumps(told))
+        return folder
+
+    return make
+
+
+def refusal(name):
+    """Return why a model is refused; it takes no longer than a person waits."""
+    started = time.monotonic()
+    with pytest.raises(CheckpointError) as error:
+        open_encoder(name)
+    assert time.monotonic() - started < SECONDS
+    said = str(error.value)
+    assert "\n" not in said
+    return said
+
+
+SENTENCE = (
+    "(it is a model of type|its settings cannot be used|cannot be read|has no vocabulary|"
+    "its tokenizer makes nothing|its tokenizer cuts texts at|its feature extractor wants a sampling rate|its weights lack)"
+)
+UNFIT = {
+    ("words", "config.json", "num_attention_heads"): (0, -1, "four"),
+    ("words", "config.json", "num_hidden_layers"): (0, -1),
+    ("words", "config.json", "model_type"): ({"a": 1}, ["bert"]),
+    ("words", "config.json", "vocab_size"): (0, -5),
+    ("words", "config.json", "hidden_act"): ("nosuch",),
+    ("words", "tokenizer.json", "padding"): ([], 3),
+    ("words", "tokenizer.json", "post_processor"): (1, {"type": "x"}),
+    ("words", "tokenizer.json", "model", "vocab"): ([], {}),
+    ("words", "tokenizer_config.json", "model_max_length"): (-1, 0),
+    ("wave", "preprocessor_config.json", "sampling_rate"): (0, -1, None, "x", [], 1e308, 10**9),
+    ("wave", "config.json", "conv_stride"): ([], [0] * 7, [5, 2, 2, 2, 2, -1, 2]),
+    ("pixels", "config.json", "image_size"): ([1], [], 0, "x"),
+    ("pixels", "config.json", "patch_size"): (0, -3),
+    ("pixels", "preprocessor_config.json", "image_mean"): ([1], {}, "x", [0.5, 0.5, "x"]),
+    ("pixels", "preprocessor_config.json", "image_std"): ([0.5, 0.5], [[], 1, 1]),
+    ("pixels", "preprocessor_config.json", "size"): (False, {"height": 3, "width": -1}, {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "says"), [(place, says) for place, values in UNFIT.items() for says in values]
+)
+def test_settings_that_make_no_model_are_a_sentence(model, place, says):
+    assert re.search(SENTENCE, refusal(f"hf:{model(*place, says=says)}"))
+
+
+HUGE = {
+    ("words", "config.json", "num_hidden_layers"): (10**30, "has 1e+30 blocks: refused"),
+    ("pixels", "config.json", "num_hidden_layers"): (2000, "has 2000 blocks: refused"),
+    ("words", "tokenizer.json", "model", "vocab", "a"): (10**9, "entry of number 1e+09: refused"),
+    ("pixels", "preprocessor_config.json", "size"): (
+        {"height": 30_000, "width": 30_000},
+        "makes pictures of 30000 pixels a side; up to 4,096 are computed",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", HUGE)
+def test_sizes_that_no_model_has_are_refused_before_they_are_made(model, place):
+    says, message = HUGE[place]
+    assert message in refusal(f"hf:{model(*place, says=says)}")
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        (("pixels", "config.json", "patch_size"), 0),
+        (("pixels", "config.json", "image_size"), [24]),
+        (("words", "config.json", "num_attention_heads"), 0),
+        (("words", "config.json", "hidden_act"), "nosuch"),
+    ],
+)
+def test_fresh_weights_need_settings_that_fit_as_well(model, place, says):
+    assert "cannot be" in refusal(f"hf-random:{model(*place, says=says)}")
+
+
+def test_deep_json_is_a_sentence(model):
+    folder = model("words", "config.json", "x", says=1)
+    (folder / "config.json").write_text("[" * 100_000)
+    assert "it has no config.json that can be read" in refusal(f"hf:{folder}")
+
+
+def test_weights_outside_of_the_folder_are_not_read(model):
+    folder = model("words", "config.json", "x", says=1)
+    (folder / "model.safetensors").rename(folder.parent / "outside.safetensors")
+    names = dict.fromkeys(
+        load_file(folder.parent / "outside.safetensors"), "../outside.safetensors"
+    )
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    (folder / "model-1.safetensors").write_bytes(b"")
+
+    assert "names ../outside.safetensors, which is no file of its folder" in refusal(f"hf:{folder}")
+
+
+def test_a_bin_that_is_packed_or_claims_more_than_it_has_is_refused(model):
+    folder = model("words", "config.json", "x", says=1)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    huge = torch.zeros(1).expand(10**6, 10**6)
+    torch.save(weights | {"extra": huge}, folder / "pytorch_model.bin")
+    assert "says that it has more numbers than there are" in refusal(f"hf:{folder}")
