@@ -59,7 +59,8 @@ def refusal(name):
 
 SENTENCE = (
     "(it is a model of type|its settings cannot be used|cannot be read|has no vocabulary|"
-    "its tokenizer makes nothing|its tokenizer cuts texts at|its feature extractor wants a sampling rate|its weights lack)"
+    "its tokenizer makes nothing|its tokenizer cuts texts at|"
+    "its feature extractor wants a sampling rate|its weights lack)"
 )
 UNFIT = {
     ("words", "config.json", "num_attention_heads"): (0, -1, "four"),
