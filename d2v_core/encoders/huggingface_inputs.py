@@ -152,6 +152,10 @@ class Words:
             )
         padding = tokenizer.pad_token_id
         self.padding = 0 if padding is None else int(padding)
+        if self.padding >= entries:
+            raise CheckpointError(
+                f"its tokenizer fills up with entry {self.padding}, but this model knows {entries}"
+            )
 
     def cut(self, length: int | None, *, lower: bool) -> "Words":
         """Return the same for texts that are cut earlier, or made small."""

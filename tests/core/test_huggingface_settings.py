@@ -119,6 +119,11 @@ def test_fresh_weights_need_settings_that_fit_as_well(model, place, says):
     assert "cannot be" in refusal(f"hf-random:{model(*place, says=says)}")
 
 
+def test_texts_are_filled_up_with_an_entry_that_the_model_knows(model):
+    folder = model("words", "tokenizer_config.json", "pad_token", says="nosuch")
+    assert re.search(r"fills up with entry \d+, but this model knows \d+$", refusal(f"hf:{folder}"))
+
+
 def test_deep_json_is_a_sentence(model):
     folder = model("words", "config.json", "x", says=1)
     (folder / "config.json").write_text("[" * 100_000)
