@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 settings.register_profile("the same draws each time", derandomize=True)
-settings.register_profile("explore", max_examples=10_000)  # --hypothesis-profile=explore
+settings.register_profile("explore")  # other draws: pytest --hypothesis-profile=explore
 settings.load_profile("the same draws each time")
 
 
