@@ -131,8 +131,7 @@ def embed(
                 order += batch
             if order:
                 layers = [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
-                store.append(recipe, rows.take([missing[n] for n in order]), layers)
-            added += len(order)
+                added += store.append(recipe, rows.take([missing[n] for n in order]), layers)
             report(len(done) + window[-1][0] + 1, len(items))
     return Embedded(recipe.name, added, len(done), tuple(skipped), shard)
 

@@ -5,12 +5,13 @@ modality and a column a layer; its recipe, which says how it was made, is in the
 All calls to LanceDB are in this file.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import re
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
 """How long a process waits for another to make their table, and how often it looks."""
 
 _KEPT = "kept."  # tables of results, beside those of representations
+
+_KEY = ("id", "modality")
+_MARK = {"lance-schema:unenforced-primary-key": "true"}
+"""What names a row. LanceDB lets nobody add a row of the same name only where it is marked so."""
+
 _NOT_HASHED = (
     "encoder",
     "role",
@@ -153,16 +159,28 @@ class Store:
         self.place = str(place)
         if "://" not in self.place and not Path(self.place).is_dir() and not create:
             raise StoreError(f"there is no store at {self.place}; make one with `d2v embed`")
-        self.database = lancedb.connect(self.place)
+        with _refusals(self.place):
+            self.database = lancedb.connect(self.place)
 
     def _tables(self) -> list[str]:
         names, token = [], None
         while True:
-            answer = self.database.list_tables(page_token=token)
+            with _refusals(self.place):
+                answer = self.database.list_tables(page_token=token)
             names += answer.tables
             token = answer.page_token
             if not token:
                 return sorted(names)
+
+    def _open(self, name: str) -> lancedb.table.Table:
+        with _refusals(self.place):
+            return self.database.open_table(name)
+
+    def _rows(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """Return the rows of a table, in no order."""
+        table = self._open(name)
+        with _refusals(self.place):
+            return table.search().select(columns or table.schema.names).limit(None).to_arrow()
 
     def names(self) -> list[str]:
         """Return the names of the representations."""
@@ -179,12 +197,28 @@ class Store:
                 f"{self.place} has no representation {name!r}; it has "
                 f"{', '.join(self.names()) or 'none'}"
             )
-        metadata = self.database.open_table(name).schema.metadata or {}
+        metadata = self._open(name).schema.metadata or {}
         if b"recipe" not in metadata:
             raise StoreError(f"table {name!r} of {self.place} has no recipe: not made by d2v")
-        values = json.loads(metadata[b"recipe"])
-        values["taps"], values["widths"] = tuple(values["taps"]), tuple(values["widths"])
-        return Recipe(**values)
+        try:
+            values = json.loads(metadata[b"recipe"])
+            return Recipe(**values | {n: tuple(values[n]) for n in ("taps", "widths")})
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"the recipe of {name!r} in {self.place} is of another version of d2v ({error}); "
+                "embed the data anew, into another store"
+            ) from error
+
+    def held(self, name: str) -> str:
+        """Return the name with the number of rows: what depends on the rows is kept under this.
+
+        An embedding adds rows while others look, and one that was broken off is gone on with.
+
+        Raises:
+            StoreError: if there is no such representation.
+        """
+        self.recipe(name)
+        return f"{name}@{self.database.open_table(name).count_rows()}"
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by the name of their table."""
@@ -220,9 +254,9 @@ class Store:
                 f"{name} has no tap {', '.join(sorted(missing))}; it has {', '.join(recipe.taps)}"
             )
         columns = {tap: layer_column(recipe.taps.index(tap)) for tap in wanted}
-        table = self.database.open_table(name)
-        others = [c for c in table.schema.names if not re.fullmatch(r"layer_\d+", c)]
-        data = table.search().select([*others, *columns.values()]).limit(None).to_arrow()
+        names = self._open(name).schema.names
+        others = [c for c in names if not re.fullmatch(r"layer_\d+", c)]
+        data = self._rows(name, [*others, *columns.values()])
         items = data.select(others).to_pandas()
         order = items.sort_values(["id", "modality"], kind="stable").index.to_numpy()
         layers = {tap: matrix_of(data[column])[order] for tap, column in columns.items()}
@@ -232,14 +266,16 @@ class Store:
         """Return (id, modality) of all the items that are stored under a recipe."""
         if recipe.name not in self._tables():
             return set()
-        table = self.database.open_table(recipe.name)
-        rows = table.search().select(["id", "modality"]).limit(None).to_arrow().to_pydict()
+        rows = self._rows(recipe.name, list(_KEY)).to_pydict()
         return set(zip(rows["id"], rows["modality"], strict=True))
 
     def append(
         self, recipe: Recipe, items: pa.Table, layers: list[Float[np.ndarray, "items _"]]
-    ) -> None:
-        """Add rows in one commit: they are all there afterwards, or none is.
+    ) -> int:
+        """Add the rows that are not there yet, in one commit: all of them, or none.
+
+        Returns:
+            How many were added. Another process may have added some since anybody looked.
 
         Raises:
             StoreError: if an embedding is not finite.
@@ -260,11 +296,24 @@ class Store:
             flat = pa.array(x.ravel())
             column = pa.FixedSizeListArray.from_arrays(flat, x.shape[1])
             items = items.append_column(layer_column(number), column)
-        items = items.replace_schema_metadata({"recipe": json.dumps(recipe.to_json())})
+        items = items.cast(_with_key(items.schema))
+        self._make(recipe, items.schema)
+        table = self._open(recipe.name)
+        with _refusals(self.place):
+            merged = table.merge_insert(list(_KEY)).when_not_matched_insert_all().execute(items)
+        return merged.num_inserted_rows
+
+    def _make(self, recipe: Recipe, columns: pa.Schema) -> None:
+        """Make the table of a recipe, unless it is there."""
         if recipe.name in self._tables():
-            self.database.open_table(recipe.name).add(items)
-        else:
-            self.database.create_table(recipe.name, items)
+            return
+        about = {"recipe": json.dumps(recipe.to_json())}
+        try:
+            with _refusals(self.place):
+                self.database.create_table(recipe.name, schema=columns.with_metadata(about))
+        except StoreError:
+            if recipe.name not in self._tables():  # else another process was faster
+                raise
 
     def share(self, recipe: Recipe, items: pa.Schema, *, first: bool) -> None:
         """Make ready for many processes that append: one makes the table, the others wait for it.
@@ -279,12 +328,11 @@ class Store:
         Raises:
             StoreError: if it was waited for in vain.
         """
-        if first and recipe.name not in self._tables():
+        if first:
             kind = pa.float16() if recipe.precision == "float16" else pa.float32()
             for number, width in enumerate(recipe.widths):
                 items = items.append(pa.field(layer_column(number), pa.list_(kind, width)))
-            items = items.with_metadata({"recipe": json.dumps(recipe.to_json())})
-            self.database.create_table(recipe.name, schema=items)
+            self._make(recipe, _with_key(items))
         end = time.monotonic() + PATIENCE_SECONDS
         while recipe.name not in self._tables():
             if time.monotonic() > end:
@@ -316,15 +364,16 @@ class Store:
         name = _kept_name(key)
         # Overwriting what is not there makes LanceDB complain on the terminal.
         mode = "overwrite" if name in self._tables() else "create"
-        self.database.create_table(name, rows, mode=mode)
+        with _refusals(self.place):
+            self.database.create_table(name, rows, mode=mode)
 
     def kept(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Return what was kept under a key, or None."""
         if _kept_name(key) not in self._tables():
             return None
-        table = self.database.open_table(_kept_name(key))
-        rows = table.search().limit(None).to_arrow()
-        return rows.to_pandas(), json.loads((table.schema.metadata or {})[b"about"])
+        rows = self._rows(_kept_name(key))
+        about = (self._open(_kept_name(key)).schema.metadata or {})[b"about"]
+        return rows.to_pandas(), json.loads(about)
 
 
 def rows_table(fixed: pd.DataFrame, further: pd.DataFrame) -> pa.Table:
@@ -366,6 +415,32 @@ def matrix_of(column: pa.ChunkedArray) -> Float[np.ndarray, "items dim"]:
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     flat = np.concatenate(parts) if parts else np.zeros(0)
     return flat.astype(np.float32).reshape(-1, width)
+
+
+@contextlib.contextmanager
+def _refusals(place: str) -> Iterator[None]:
+    """Say in one sentence what LanceDB says in many, with the lines of its source.
+
+    Raises:
+        StoreError: for whatever a place that cannot be reached or a damaged file makes it raise.
+    """
+    try:
+        yield
+    except (ValueError, RuntimeError, OSError, pa.ArrowException) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        short = re.split(r" \{ |,? */[^ ]*\.rs\b", said)[0]  # what follows is its own source
+        inner = re.findall(r'message: "([^"]+)"', said)
+        reason = f"{short} ({inner[-1]})" if inner else short
+        raise StoreError(f"the store at {place} cannot be used: {reason}") from error
+
+
+def _with_key(columns: pa.Schema) -> pa.Schema:
+    """Return columns of which those that name a row are marked: commits at once look at them."""
+    for name in _KEY:
+        number = columns.get_field_index(name)
+        field = columns.field(number).with_nullable(False).with_metadata(_MARK)
+        columns = columns.set(number, field)
+    return columns
 
 
 def _kept_name(key: str) -> str:

@@ -1,6 +1,8 @@
 """Embedding: all layers, once, whatever the batch; skipped items are named; broken runs resume."""
 
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
@@ -47,6 +49,31 @@ def test_every_item_gets_a_row_and_every_tap_a_column(encoder, folder, store):
     row = read.items[(read.items["id"] == "04") & (read.items["modality"] == "audio")].iloc[0]
     assert (row["label"], row["split"], row["media"], row["size"]) == ("owl", "train", "04.wav", 0)
     assert store.recipe(result.name) == recipe_of(encoder, folder)
+
+
+def test_two_that_embed_the_same_at_once_lose_nothing_and_double_nothing(
+    encoder, folder, store, monkeypatch
+):
+    """Both look what is there before either has written; each would make the table and all rows."""
+    together, done = threading.Barrier(2), Store.done
+
+    def look(store, recipe):
+        found = done(store, recipe)
+        together.wait(timeout=30)
+        return found
+
+    monkeypatch.setattr(Store, "done", look)
+    monkeypatch.setattr("d2v_core.embed.CHUNK", 16)
+
+    def work(_):
+        return embed(encoder, folder, Store(store.place))
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(work, range(2)))
+
+    read = store.read(store.only())
+    assert len(read.items) == len(read.items[["id", "modality"]].drop_duplicates()) == 72
+    assert sum(result.added for result in results) == 72
 
 
 def test_a_second_run_is_a_no_op(encoder, folder, store):
