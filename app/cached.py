@@ -92,9 +92,19 @@ def called(place: str) -> dict[str, str]:
     return showing.called_by({choice.name: choice.recipe for choice in choices(place)})
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_data(ttl=10, max_entries=256, show_spinner=False)
+def held(place: str, name: str) -> str:
+    """Return what changes when rows are added; looked up again after some seconds."""
+    return store(place).held(name)
+
+
 def representation(place: str, name: str, tap: str) -> "Representation":
-    """Read one layer of a representation."""
+    """Read one layer of a representation, anew when rows were added."""
+    return _representation(place, name, tap, held(place, name))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _representation(place: str, name: str, tap: str, holds: str) -> "Representation":
     return store(place).read(name, taps=(tap,))
 
 
@@ -102,9 +112,13 @@ class NotMeasured(LookupError):  # noqa: N818  # no error: it is measured then
     """A measurement is not in the store yet."""
 
 
-@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
 def measured(place: str, wanted: "Wanted") -> dict[str, Any]:
     """Return a measurement that is kept in the store; raise NotMeasured if it is not."""
+    return _measured(place, wanted, held(place, wanted.name))
+
+
+@st.cache_data(max_entries=256, ttl=60, show_spinner=False)
+def _measured(place: str, wanted: "Wanted", holds: str) -> dict[str, Any]:
     from app.measured import kept
 
     found = kept(store(place), wanted)
@@ -121,20 +135,30 @@ def kept_upload(modality: "Modality", content: bytes) -> Path:
     return keep(modality, content)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def examples(place: str, name: str, tap: str, count: int) -> list[str]:
     """Return some short sentences of a store that nothing was trained on, each of its own label."""
+    return _examples(place, name, tap, count, held(place, name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _examples(place: str, name: str, tap: str, count: int, holds: str) -> list[str]:
     items = representation(place, name, tap).items
     texts = items[(items["modality"] == "text") & (items["split"] == "test")]
     texts = texts[texts["text"].str.len() < EXAMPLE_CHARACTERS]
     return texts.drop_duplicates("label")["text"].head(count).tolist()
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def ask(
     place: str, name: str, query: "tuple[Modality, str | Path, bool]", k: int
 ) -> dict[str, Any]:
     """Return the nearest items to a sentence or a file, in the spaces as they are or turned."""
+    return _ask(place, name, query, k, held(place, name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _ask(
+    place: str, name: str, query: "tuple[Modality, str | Path, bool]", k: int, holds: str
+) -> dict[str, Any]:
     from app.asking import Query
     from app.asking import ask as search
 

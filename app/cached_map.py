@@ -30,15 +30,19 @@ class NotDrawn(LookupError):  # noqa: N818  # no error: it is drawn then
     """A map is not in the store yet."""
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def drawn(place: str, wish: MapWish) -> "tuple[pd.DataFrame, Plain]":
     """Return a map that is kept, or that takes no time; raise NotDrawn of others."""
+    return _drawn(place, wish, cached.held(place, wish.name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _drawn(place: str, wish: MapWish, holds: str) -> "tuple[pd.DataFrame, Plain]":
     from app import mapping
 
     store = cached.store(place)
     if wish.method == "pca":
         return mapping.make(store, wish)
-    found = store.kept(mapping.key_of(wish))
+    found = store.kept(mapping.key_of(store, wish))
     if found is None:
         raise NotDrawn(wish)
     return found
@@ -148,7 +152,7 @@ def faithful(place: str, wish: MapWish, count: int) -> "tuple[pd.DataFrame, Plai
     from app import mapping
 
     store = cached.store(place)
-    if count > QUICK_ITEMS and store.kept(mapping.faithful_key(wish)) is None:
+    if count > QUICK_ITEMS and store.kept(mapping.faithful_key(store, wish)) is None:
         raise NotDrawn(wish)
     return mapping.faithful(store, wish)
 
@@ -172,9 +176,13 @@ def compared(
     return compare(cached.store(place), left, right, space=wish)
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
 def seen(place: str, name: str, tap: str, wish: SpaceWish) -> "Representation":
     """Return a layer in a space; raise StoreError if there is no such space."""
+    return _seen(place, name, tap, wish, cached.held(place, name))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _seen(place: str, name: str, tap: str, wish: SpaceWish, holds: str) -> "Representation":
     from app.spaces import open_space, vectors_in
     from d2v_core.store import Representation
 

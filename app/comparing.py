@@ -43,7 +43,8 @@ def compare(
     Raises:
         StoreError: if the two are not of the same items, or cannot be compared.
     """
-    key = f"compare|2|{json.dumps([left, right, space])}"
+    held = [store.held(name) for name, _ in (left, right)]
+    key = f"compare|2|{json.dumps([left, right, space, held])}"
     found = store.kept(key)
     if found is not None:
         return found

@@ -53,7 +53,8 @@ def probes(
 
 def probes_key(store: Store, name: str, label: str) -> str:
     """Return under what the probes that take longer are kept."""
-    return f"deeper|1|{name}|{label}|{_low_level(store, name)}"
+    low = _low_level(store, name)
+    return f"deeper|1|{store.held(name)}|{label}|{low and store.held(low)}"
 
 
 def alignment(
@@ -87,17 +88,18 @@ def alignment(
 
 def alignment_key(store: Store, name: str) -> str:
     """Return under what ladder and hubs are kept."""
-    return "|".join(["extras", "2", name, *workbench.controls_of(store, name)])
+    return "|".join(["extras", "2", *map(store.held, [name, *workbench.controls_of(store, name)])])
 
 
 def geometry(store: Store, name: str) -> dict[str, Any]:
     """Return the geometry of every layer by modality, as JSON."""
-    return workbench.once(store, geometry_key(name), lambda: measure_geometry(store.read(name)))
+    key = geometry_key(store, name)
+    return workbench.once(store, key, lambda: measure_geometry(store.read(name)))
 
 
-def geometry_key(name: str) -> str:
+def geometry_key(store: Store, name: str) -> str:
     """Return under what the geometry of layers is kept."""
-    return f"geometry|2|{name}"
+    return f"geometry|2|{store.held(name)}"
 
 
 def _of_pair(store: Store, names: list[str], pair: Mapping[str, Any], part: Part) -> dict[str, Any]:

@@ -37,12 +37,14 @@ QUICK_JUDGING = 20.0
 MAKERS: Mapping[str, MapMaker] = {"umap": umap_map, "pca": pca_map, "tsne": tsne_map}
 
 
-def key_of(wish: MapWish) -> str:
+def key_of(store: Store, wish: MapWish) -> str:
     """Return under what a map is kept; plain maps have the key that other pages use too."""
     if wish.is_plain:
-        return workbench.map_key(wish.name, wish.tap, wish.method)
+        return workbench.map_key(store, wish.name, wish.tap, wish.method)
     own = wish._replace(tap="" if wish.over == "layers" else wish.tap, pairs=wish.spaced().pairs)
-    return f"map|3|{json.dumps(own)}|{importlib.metadata.version('umap-learn')}"
+    names = [name for _, name, _ in stops(store, wish)] if wish.over == "steps" else [wish.name]
+    held = json.dumps([store.held(name) for name in names])
+    return f"map|3|{json.dumps(own)}|{held}|{importlib.metadata.version('umap-learn')}"
 
 
 def make(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
@@ -55,7 +57,7 @@ def make(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
     Raises:
         StoreError: if there is no such map.
     """
-    key = key_of(wish)
+    key = key_of(store, wish)
     found = store.kept(key)
     if found is not None:
         return found
@@ -150,9 +152,9 @@ def _step(encoder: str) -> tuple[str, int] | None:
     return (run, int(number)) if run and number.isdecimal() else None
 
 
-def faithful_key(wish: MapWish) -> str:
+def faithful_key(store: Store, wish: MapWish) -> str:
     """Return under what is kept how far a map can be believed."""
-    return f"faithful|2|{key_of(wish)}"
+    return f"faithful|2|{key_of(store, wish)}"
 
 
 def faithful(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
@@ -167,7 +169,7 @@ def faithful(store: Store, wish: MapWish) -> tuple[pd.DataFrame, Plain]:
     """
     if wish.over:
         raise StoreError("every map of a journey is judged by itself")
-    key = faithful_key(wish)
+    key = faithful_key(store, wish)
     found = store.kept(key)
     if found is not None:
         return found
@@ -208,7 +210,8 @@ def gaps(store: Store, name: str, tap: str, wish: SpaceWish) -> list[Plain]:
         data = store.read(name, taps=(tap,))
         return {"gaps": measure_gaps(data, tap, open_space(data, tap, wish))}
 
-    return workbench.once(store, f"gaps|2|{name}|{tap}|{json.dumps(wish)}", compute)["gaps"]
+    key = f"gaps|2|{store.held(name)}|{tap}|{json.dumps(wish)}"
+    return workbench.once(store, key, compute)["gaps"]
 
 
 def rebuilt(points: pd.DataFrame, about: Plain) -> Map:

@@ -48,12 +48,12 @@ class _Measure:
     """How a kind of measurement is found in a store, and how it is made."""
 
     key: Callable[[Store, Wanted], str]
-    make: Callable[[Store, Wanted, workbench.Report], object]
+    make: Callable[[Store, Wanted, workbench.Report], dict[str, Any]]
 
 
 MEASURES: dict[Kind, _Measure] = {
     "probe": _Measure(
-        lambda _, w: workbench.probe_key(w.name, w.more[0]),
+        lambda s, w: workbench.probe_key(s, w.name, w.more[0]),
         lambda s, w, report: workbench.probe(s, w.name, label=w.more[0], report=report),
     ),
     "deeper": _Measure(
@@ -61,7 +61,7 @@ MEASURES: dict[Kind, _Measure] = {
         lambda s, w, report: deeper.probes(s, w.name, label=w.more[0], report=report),
     ),
     "align": _Measure(
-        lambda s, w: workbench.align_key(w.name, workbench.controls_of(s, w.name)),
+        lambda s, w: workbench.align_key(s, w.name, workbench.controls_of(s, w.name)),
         lambda s, w, _: workbench.align(s, w.name),
     ),
     "extras": _Measure(
@@ -69,10 +69,11 @@ MEASURES: dict[Kind, _Measure] = {
         lambda s, w, report: deeper.alignment(s, w.name, report=report),
     ),
     "geometry": _Measure(
-        lambda _, w: deeper.geometry_key(w.name), lambda s, w, _: deeper.geometry(s, w.name)
+        lambda s, w: deeper.geometry_key(s, w.name), lambda s, w, _: deeper.geometry(s, w.name)
     ),
     "alike": _Measure(
-        lambda _, w: "|".join(["alike", "1", w.name, *w.more]), lambda s, w, _: _compare(s, w)
+        lambda s, w: "|".join(["alike", "1", *_held(s, w), w.more[0], w.more[2]]),
+        lambda s, w, _: _compare(s, w),
     ),
 }
 
@@ -96,10 +97,7 @@ def measure(
     Raises:
         StoreError: if it cannot be measured.
     """
-    MEASURES[wanted.kind].make(store, wanted, report)
-    found = kept(store, wanted)
-    assert found is not None  # just kept
-    return found
+    return MEASURES[wanted.kind].make(store, wanted, report)
 
 
 def are_quick(store: Store, wanted: Sequence[Wanted]) -> bool:
@@ -142,6 +140,11 @@ def measure_all(store: Store, wanted: Sequence[Wanted], notes: Notes) -> list[st
             problems.append(str(error))
     notes.note(parts, parts)
     return problems
+
+
+def _held(store: Store, wanted: Wanted) -> list[str]:
+    """Return what the two representations of a comparison hold."""
+    return [store.held(wanted.name), store.held(wanted.more[1])]
 
 
 def _compare(store: Store, wanted: Wanted) -> dict[str, Any]:

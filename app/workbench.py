@@ -211,12 +211,12 @@ def probe(
                 tables[modality] = {"reason": str(error)}
         return {"representation": name, "label": label, "modalities": tables}
 
-    return once(store, probe_key(name, label), compute)
+    return once(store, probe_key(store, name, label), compute)
 
 
-def probe_key(name: str, label: str) -> str:
+def probe_key(store: Store, name: str, label: str) -> str:
     """Return under what a probe is kept."""
-    return f"probe|3|{name}|{label}"
+    return f"probe|3|{store.held(name)}|{label}"
 
 
 def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict[str, Any]:
@@ -244,12 +244,12 @@ def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict
         except ValueError as error:
             raise StoreError(str(error)) from error
 
-    return once(store, align_key(name, controls), compute)
+    return once(store, align_key(store, name, controls), compute)
 
 
-def align_key(name: str, controls: list[str]) -> str:
+def align_key(store: Store, name: str, controls: list[str]) -> str:
     """Return under what an alignment is kept."""
-    return "|".join(["align", "4", name, *controls])
+    return "|".join(["align", "4", *map(store.held, [name, *controls])])
 
 
 def controls_of(store: Store, name: str) -> list[str]:
@@ -270,12 +270,12 @@ def compare_modalities(store: Store, name: str) -> list[dict[str, Any]]:
     def compute() -> dict[str, Any]:
         return {"pairs": measure_likeness(store.read(name))}
 
-    return once(store, likeness_key(name), compute)["pairs"]
+    return once(store, likeness_key(store, name), compute)["pairs"]
 
 
-def likeness_key(name: str) -> str:
+def likeness_key(store: Store, name: str) -> str:
     """Return under what the likeness of the modalities of a representation is kept."""
-    return f"likeness|1|{name}"
+    return f"likeness|1|{store.held(name)}"
 
 
 def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> list[str]:
@@ -286,9 +286,10 @@ def _one_a_role(names: list[str], recipes: dict[str, Recipe], run: Recipe) -> li
     return list(chosen.values())
 
 
-def map_key(name: str, tap: str, method: str) -> str:
+def map_key(store: Store, name: str, tap: str, method: str) -> str:
     """Return under what a map is kept."""
-    return f"map|1|{name}|{tap}|{method}|{importlib.metadata.version('umap-learn')}"
+    version = importlib.metadata.version("umap-learn")
+    return f"map|1|{store.held(name)}|{tap}|{method}|{version}"
 
 
 def make_map(
@@ -312,7 +313,7 @@ def make_map(
     """
     if method not in ("umap", "pca"):
         raise InputError(f"there is no map {method!r}; choose umap or pca")
-    key = map_key(name, tap, method)
+    key = map_key(store, name, tap, method)
     kept = store.kept(key)
     if kept is not None:
         return kept

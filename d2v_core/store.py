@@ -220,6 +220,17 @@ class Store:
         self.recipe(name)
         return f"{name}@{self.database.open_table(name).count_rows()}"
 
+    def held(self, name: str) -> str:
+        """Return the name with the number of rows: what depends on the rows is kept under this.
+
+        An embedding adds rows while others look, and one that was broken off is gone on with.
+
+        Raises:
+            StoreError: if there is no such representation.
+        """
+        self.recipe(name)
+        return f"{name}@{self.database.open_table(name).count_rows()}"
+
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by the name of their table."""
         return {name: self.recipe(name) for name in self.names()}
