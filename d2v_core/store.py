@@ -218,18 +218,8 @@ class Store:
             StoreError: if there is no such representation.
         """
         self.recipe(name)
-        return f"{name}@{self.database.open_table(name).count_rows()}"
-
-    def held(self, name: str) -> str:
-        """Return the name with the number of rows: what depends on the rows is kept under this.
-
-        An embedding adds rows while others look, and one that was broken off is gone on with.
-
-        Raises:
-            StoreError: if there is no such representation.
-        """
-        self.recipe(name)
-        return f"{name}@{self.database.open_table(name).count_rows()}"
+        with _refusals(self.place):
+            return f"{name}@{self._open(name).count_rows()}"
 
     def recipes(self) -> dict[str, Recipe]:
         """Return all recipes by the name of their table."""
