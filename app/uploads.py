@@ -4,13 +4,14 @@ import hashlib
 from pathlib import Path
 
 from app.workbench import ROOT
+from d2v_core.data.items import SUFFIXES
 from d2v_core.errors import MediaError
 from d2v_core.modality import Modality
 
 KEPT = ROOT / ".cache" / "asked"
 MOST_BYTES = 50_000_000
 PICTURES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm"]
-SOUNDS = ["wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "au"]
+SOUNDS = [suffix.removeprefix(".") for suffix in SUFFIXES["audio"]]
 """Suffixes that a page offers to take."""
 
 

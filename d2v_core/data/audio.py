@@ -1,9 +1,11 @@
 """Audio: from a file to 16 kHz mono samples, from samples to a mel spectrogram."""
 
+import contextlib
 import functools
 import io
 import math
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +23,9 @@ SAMPLE_RATE_HZ = 16_000
 MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 768_000
 MAX_LEVEL = 2.0**31
 """Louder samples are refused. Full scale is 1, or 2³¹ in files that hold bare integers."""
+
+MOST_WIDE = 8 * 192_000
+"""Values a second, over all channels, that the longest recording may have; shorter ones more."""
 
 LOG_MEL_FLOOR = 1e-6
 """Power below which everything is silence: 100 dB under a full-scale tone."""
@@ -68,10 +73,9 @@ def decode_audio(
         MediaError: if it is no recording, damaged, truncated, too long, without samples, or holds
             values that are not numbers.
     """
-    file = source if isinstance(source, Path) else _Bytes(source)
     _check_file(source)
     try:
-        with soundfile.SoundFile(file) as sound:
+        with _opened(source) as file, soundfile.SoundFile(file, closefd=False) as sound:
             rate = sound.samplerate
             _check_header(sound, max_seconds)
             most = math.inf if first_seconds is None else math.ceil(first_seconds * rate)
@@ -150,6 +154,20 @@ def _mel_filters(mel_bins: int) -> Float[Tensor, "frequencies {mel_bins}"]:
     )
 
 
+@contextlib.contextmanager
+def _opened(source: Path | bytes) -> Iterator[_Bytes | int]:
+    """Give what libsndfile is to read: never a name, by which it takes any `.au` for sound."""
+    if isinstance(source, bytes):
+        yield _Bytes(source)
+        return
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise MediaError(f"cannot be read: {error.strerror}") from error
+    with file:
+        yield file.fileno()
+
+
 def _check_file(source: Path | bytes) -> None:
     if isinstance(source, bytes):
         is_empty = not source
@@ -176,6 +194,11 @@ def _check_header(sound: soundfile.SoundFile, max_seconds: float) -> None:
     if frames > max_seconds * rate:
         raise MediaError(
             f"lasts {frames / rate:.1f} s, longer than {max_seconds:g} s; cut it into pieces"
+        )
+    if frames * sound.channels > MOST_WIDE * max_seconds:
+        raise MediaError(
+            f"{frames:,} samples in each of {sound.channels} channels, more than "
+            f"{MOST_WIDE * max_seconds:,.0f} values in all; mix its channels, or cut it into pieces"
         )
     promised = _PROMISE.search(sound.extra_info)
     if promised and int(promised[2]) < int(promised[1]) < _STREAMED:

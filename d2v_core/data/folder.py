@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from d2v_core.data.class_folders import read_class_folders
 from d2v_core.data.inside import FoundFile, Inside
 from d2v_core.data.items import Entry, Item, Problem
+from d2v_core.data.media_columns import columns_left_out
 from d2v_core.data.metadata import metadata_files, read_metadata
 from d2v_core.data.parquet_media import unpack_parquet
 from d2v_core.data.splits import Split, SplitRow, make_splits, read_splits, stratum_of
@@ -158,7 +159,7 @@ def _read_entries(inside: Inside) -> tuple[list[Entry], list[Problem]]:
     files = metadata_files(inside.root)
     if not files:
         return read_class_folders(inside)
-    entries, problems = [], []
+    entries, problems = [], columns_left_out(inside)
     for file in files:
         more_entries, more_problems = read_metadata(file, inside)
         entries += more_entries

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from d2v_core.data.jpeg_scans import count_scans
@@ -23,6 +24,12 @@ MAX_BYTES = 400_000_000
 
 MAX_SCANS = 50
 """A progressive JPEG has about ten. Each is work over all pixels, however few bytes it has."""
+
+MAX_SLOW_PIXELS = 2_000_000
+"""Of a picture that is decoded in Python and not in C: plain or deep PPM, packed BMP."""
+
+_TILE_WIDTH, _TILE_HEIGHT = 322, 323
+"""Tags of TIFF. Tiles are decoded whole, however small the picture is that is cut from them."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Formats asked of Pillow. Others are left out on purpose: EPS, for one, runs a program."""
@@ -123,6 +130,20 @@ def _check_size(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise MediaError(f"{width} x {height} pixels, more than {MAX_PIXELS:,}; make it smaller")
+    is_slow = any(part[0] in Image.DECODERS for part in getattr(image, "tile", ()))
+    if is_slow and width * height > MAX_SLOW_PIXELS:
+        raise MediaError(
+            f"{width} x {height} pixels in a way of writing {image.format} that is slow to read, "
+            f"more than {MAX_SLOW_PIXELS:,}; save it as PNG"
+        )
+    if isinstance(image, TiffImageFile):
+        tags = image.tag_v2
+        across, down = (int(tags.get(tag, 1)) for tag in (_TILE_WIDTH, _TILE_HEIGHT))
+        if across * down > MAX_PIXELS:
+            raise MediaError(
+                f"a TIFF of tiles of {across} x {down} pixels, more than {MAX_PIXELS:,}; save it "
+                "anew"
+            )
 
 
 def _check_scans(image: Image.Image, file: io.BytesIO | io.BufferedReader) -> None:

@@ -10,9 +10,13 @@ from d2v_core.modality import Modality
 
 SUFFIXES: dict[Modality, tuple[str, ...]] = {
     "image": (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"),
-    "audio": (".aif", ".aiff", ".au", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav"),
+    "audio": (
+        ".8svx", ".aif", ".aifc", ".aiff", ".au", ".avr", ".bwf", ".caf", ".flac", ".mp3", ".nist",
+        ".oga", ".ogg", ".opus", ".paf", ".pvf", ".rf64", ".sph", ".svx", ".voc", ".w64", ".wav",
+        ".wave", ".wve",
+    ),
     "text": (".txt",),
-}
+}  # fmt: skip
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many are done."""

@@ -6,7 +6,7 @@ many processes without each holding the whole table in memory.
 
 import csv
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from d2v_core.data.class_names import class_names
 from d2v_core.data.columnar import Record
+from d2v_core.data.inside import Inside
+from d2v_core.data.items import Problem
 from d2v_core.errors import InputError
 from d2v_core.modality import Modality
 
@@ -24,15 +26,31 @@ _MAGIC: tuple[tuple[int, bytes, Modality, str], ...] = (
     (0, b"BM", "image", ".bmp"),
     (0, b"II*\x00", "image", ".tif"),
     (0, b"MM\x00*", "image", ".tif"),
+    (0, b"II+\x00", "image", ".tif"),
+    (0, b"MM\x00+", "image", ".tif"),
+    (0, b"P5\n", "image", ".ppm"),
+    (0, b"P6\n", "image", ".ppm"),
     (8, b"WEBP", "image", ".webp"),
     (8, b"WAVE", "audio", ".wav"),
     (8, b"AIF", "audio", ".aiff"),
     (0, b"fLaC", "audio", ".flac"),
     (0, b"OggS", "audio", ".ogg"),
     (0, b"ID3", "audio", ".mp3"),
-    (0, b"\xff\xfb", "audio", ".mp3"),
+    (0, b".snd", "audio", ".au"),
+    (0, b"dns.", "audio", ".au"),
+    (0, b"caff", "audio", ".caf"),
+    (0, b"riff\x2e\x91\xcf\x11", "audio", ".w64"),
+    (0, b"Creative Voice File", "audio", ".voc"),
+    (0, b"NIST_1A", "audio", ".nist"),
+    (8, b"8SVX", "audio", ".svx"),
+    (8, b"16SV", "audio", ".svx"),
 )
-"""Where a format's mark stands, the mark, and what it means."""
+"""Where a format's mark stands, the mark, and what it means. MP3 may begin without one."""
+
+_NOT_UNDERSTOOD = ".not-understood"
+"""Names, one a line, the columns of bytes that became no files."""
+
+_MOST_NAMES_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +70,8 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
 
     Columns of bytes, or of {bytes, path} as the Hugging Face hub has them, become files; at most
     one of them pictures and one sounds. All other columns go into `metadata.csv`, class numbers as
-    the names that the schema gives them. Columns that would name files get an underscore: the files
+    the names that the schema gives them. Columns of bytes in no format that is known are noted, see
+    `columns_left_out`. Columns that would name files get an underscore: the files
     they name are not here.
 
     Args:
@@ -73,6 +92,7 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
     media = _media_columns(tables, name)
     binary = set(_binary_columns(schema))
     plain = [column for column in schema.names if column not in binary]
+    _note(tables, binary - set(media), out)
     heads = {column: f"{column}_" if column.endswith("file_name") else column for column in plain}
     with_split = "split" not in plain and any(table.split for table in tables)
     files = [f"{modality}_file_name" for modality in media.values()]
@@ -94,6 +114,31 @@ def write_media(tables: Sequence[MediaTable], out: Path, *, name: str) -> int:
                     row[f"{modality}_file_name"] = _save(record[column], modality, place)
                 writer.writerow(row)
     return next(numbers)
+
+
+def columns_left_out(inside: Inside) -> list[Problem]:
+    """Return a problem for each column of bytes that `write_media` could make nothing of."""
+    try:
+        note = inside.find(_NOT_UNDERSTOOD)
+        if note.size > _MOST_NAMES_BYTES:
+            return []
+        names = note.path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except (InputError, OSError):
+        return []
+    reason = "its bytes are in no format known here; the column was left out"
+    return [Problem(f"column {name}", reason) for name in names]
+
+
+def _note(tables: Sequence[MediaTable], columns: Collection[str], out: Path) -> None:
+    """Write down which columns hold bytes, and become no files."""
+    left = [
+        column
+        for column in sorted(columns)
+        if any(_bytes(record[column]) for table in tables for record in table.records([column]))
+    ]
+    if left:
+        names = "\n".join(map(repr, left)).encode("utf-8", "replace")
+        (out / _NOT_UNDERSTOOD).write_bytes(names[:_MOST_NAMES_BYTES])
 
 
 def _binary_columns(schema: pa.Schema) -> list[str]:
@@ -137,7 +182,21 @@ def _kind(data: bytes | None) -> tuple[Modality, str] | None:
     for start, mark, modality, suffix in _MAGIC:
         if data is not None and data[start : start + len(mark)] == mark:
             return modality, suffix
-    return None
+    return ("audio", ".mp3") if data is not None and _is_mpeg_frame(data) else None
+
+
+def _is_mpeg_frame(data: bytes) -> bool:
+    """Return if data begin with the header of an MPEG frame of layer II or III.
+
+    Its fields: 11 set bits, version (01 is reserved), layer, protection, bit rate (0000 is free,
+    1111 forbidden), sampling rate (11 is reserved). Layer I is left out: its frames may begin as
+    text in UTF-16 does.
+    """
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+        return False
+    version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
+    bit_rate, rate = data[2] >> 4, data[2] >> 2 & 3
+    return version != 1 and layer in (1, 2) and bit_rate not in (0, 15) and rate != 3
 
 
 def _save(value: object, modality: Modality, stem: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Parquet files that hold the media themselves, unpacked once into a data folder beside them."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -40,13 +41,29 @@ def unpack_parquet(path: Path) -> Path:
         _unpack(path, aside)
         (aside / _STAMP).write_text(stamp, encoding="utf-8")
         aside.chmod(0o755)
-        if place.exists():  # of an older version of the file
-            shutil.rmtree(place)
-        aside.rename(place)
+        _put(aside, place, stamp)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     return place
+
+
+def _put(aside: Path, place: Path, stamp: str) -> None:
+    """Move what was unpacked to its place, unless another process was first: it may be read."""
+    if _is_unpacked(place, stamp):
+        shutil.rmtree(aside)
+        return
+    if place.exists():  # of an older version of the file
+        old = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        with contextlib.suppress(FileNotFoundError):  # another process was first here, too
+            place.rename(old)
+        shutil.rmtree(old)
+    try:
+        aside.rename(place)
+    except OSError:
+        if not _is_unpacked(place, stamp):
+            raise
+        shutil.rmtree(aside)
 
 
 def _cache() -> Path:

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,8 +23,11 @@ _MAX_FIELD = 2**31 - 1  # a field is never too long: its row may be
 MAX_BYTES = 1_000_000_000
 """Larger tables of text are refused: they are read as a whole."""
 
+MAX_ROWS, MAX_COLUMNS = 1_000_000, 10_000
+"""Of a table that is read. A row takes about a kilobyte of memory until its items are made."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class TableRow:
     """One row; values that are missing are left out."""
 
@@ -77,7 +81,9 @@ def _read_csv(path: Path, texts: Collection[str]) -> Table:
     problems = []
     try:
         header = [name.strip() for name in next(reader, [])]
-        for fields in reader:
+        _check_header(header, path)
+        for number, fields in enumerate(reader, start=1):
+            _check_count(number, path)
             where = f"{path.name}, line {reader.line_num}"
             if len(fields) > len(header):
                 problems.append(
@@ -88,20 +94,36 @@ def _read_csv(path: Path, texts: Collection[str]) -> Table:
                 records.append((where, {name: text for name, text in filled if text}))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}") from error
-    if len(set(header)) < len(header):
-        twice = sorted({name for name in header if header.count(name) > 1})
+    written: dict[str, list[str]] = {name: [] for name in header}
+    for _, record in records:
+        for name, text in record.items():
+            written[name].append(text)
+    parsers = {name: str if name in texts else _parser(written[name]) for name in header}
+    rows = []
+    records.reverse()
+    while records:  # each goes as its row comes: both together would be twice the memory
+        where, record = records.pop()
+        values = {name: parsers[name](text) for name, text in record.items()}
+        rows.append(TableRow(where, _present(values)))
+    return Table(tuple(header), rows, problems)
+
+
+def _check_header(header: list[str], path: Path) -> None:
+    if len(header) > MAX_COLUMNS:
+        raise InputError(f"{path} has {len(header):,} columns; up to {MAX_COLUMNS:,} are read")
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    if twice:
         raise InputError(
             f"{path} has more than one column {', '.join(twice)}; rename or remove one"
         )
-    parsers = {
-        name: str if name in texts else _parser([r[name] for _, r in records if name in r])
-        for name in header
-    }
-    rows = [
-        TableRow(where, _present({name: parsers[name](text) for name, text in record.items()}))
-        for where, record in records
-    ]
-    return Table(tuple(header), rows, problems)
+
+
+def _check_count(number: int, path: Path) -> None:
+    if number > MAX_ROWS:
+        raise InputError(
+            f"{path} has more than {MAX_ROWS:,} rows, the most that a table may have; split it "
+            "into several folders"
+        )
 
 
 def _parser(texts: list[str]) -> Callable[[str], object]:
@@ -118,21 +140,26 @@ def _parser(texts: list[str]) -> Callable[[str], object]:
 def _read_jsonl(path: Path) -> Table:
     rows, problems = [], []
     columns: dict[str, None] = {}  # a set that keeps its order
-    for number, line in enumerate(_read_text(path).split("\n"), start=1):
+    lines = io.StringIO(_read_text(path), newline="\n")
+    for number, line in enumerate(lines, start=1):
+        _check_count(number, path)
         if not line.strip():
             continue
         where = f"{path.name}, line {number}"
         try:
             record = json.loads(line)
             json.dumps(record, ensure_ascii=False).encode()
+            values = _present(record) if isinstance(record, dict) else None
         except UnicodeEncodeError:
             problems.append(Problem(where, "a lone surrogate, which is no character"))
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            problems.append(Problem(where, "brackets within brackets, too deep to be read"))
+        except ValueError as error:
             problems.append(Problem(where, f"not JSON: {error}"))
         else:
-            if isinstance(record, dict):
+            if values is not None:
                 columns.update(dict.fromkeys(record))
-                rows.append(TableRow(where, _present(record)))
+                rows.append(TableRow(where, values))
             else:
                 problems.append(Problem(where, "not a JSON object in braces"))
     return Table(tuple(columns), rows, problems)
@@ -140,6 +167,7 @@ def _read_jsonl(path: Path) -> Table:
 
 def _read_parquet(path: Path) -> Table:
     with open_parquet(path) as file:
+        _check_count(file.metadata.num_rows, path)
         rows = [
             TableRow(f"{path.name}, row {number}", _present(record))
             for number, record in enumerate(parquet_records(file, path), start=1)

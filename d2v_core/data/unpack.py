@@ -41,6 +41,8 @@ class Limits:
     """Files up to this size may have any ratio: a short silence packs very well."""
 
     files: int = 50_000
+    lines: int = 200_000
+    """Of a table: a row of two letters takes a kilobyte once it is read."""
 
 
 LIMITS = Limits()
@@ -204,7 +206,8 @@ def _copy(
     before: int,
 ) -> int:
     """Copy one member, and stop as soon as it is more than it may be."""
-    size = 0
+    size = lines = 0
+    is_text = info.filename.lower().endswith((".csv", ".jsonl"))
     with opened.open(info) as source:
         while chunk := source.read(_CHUNK):
             size += len(chunk)
@@ -214,6 +217,13 @@ def _copy(
                 raise InputError(
                     f"{info.filename!r} unpacks to more than {limits.ratio} times its packed size, "
                     "as no picture and no sound does: refused"
+                )
+            if is_text:
+                lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
+            if lines > limits.lines:
+                raise InputError(
+                    f"{info.filename!r} has more than {limits.lines:,} lines, the most that a "
+                    "table in an archive may have; split it"
                 )
             file.write(chunk)
     return size

@@ -67,7 +67,8 @@ def outside(tmp_path):
         (
             "fine.docx",
             "its suffix is none of .bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp, "
-            ".aif, .aiff, .au, .flac, .mp3, .oga, .ogg, .opus, .wav, .txt",
+            ".8svx, .aif, .aifc, .aiff, .au, .avr, .bwf, .caf, .flac, .mp3, .nist, .oga, .ogg, "
+            ".opus, .paf, .pvf, .rf64, .sph, .svx, .voc, .w64, .wav, .wave, .wve, .txt",
         ),
     ],
 )

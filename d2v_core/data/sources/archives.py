@@ -89,6 +89,8 @@ def package_tree(
         return
     if from_ is not None and from_.is_dir():
         below = from_ / tree
+        if below.is_dir() and not below.resolve().is_relative_to(from_.resolve()):
+            raise InputError(f"{below} is a link that leads out of {from_}: refused")
         yield below if below.is_dir() else from_
         return
     with tempfile.TemporaryDirectory(prefix="d2v-") as temporary:

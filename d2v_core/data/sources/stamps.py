@@ -1,8 +1,11 @@
 """The stamps of Tux Paint: pictures, their own sounds, and their names; birds with their songs."""
 
+import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from d2v_core.data.inside import FoundFile, Inside
 from d2v_core.data.sources.archives import package_tree
 from d2v_core.data.sources.making import Row, Wish, choose, make_rows, write_metadata
 from d2v_core.errors import InputError
@@ -37,11 +40,12 @@ def make_stamps(folder: Path, wish: Wish) -> None:
     """Make the stamps: a row each, with picture, own sound and description where there are any."""
     with package_tree(PACKAGE, _TREE, from_=wish.from_, wanted=_is_wanted) as tree:
         names = sorted(path.relative_to(tree) for path in tree.rglob("*.txt"))
-        stamps = [_stamp(name) for name in names if _pictures(tree, name) or _sound(tree, name)]
+        inside = Inside(tree)
+        stamps = [_stamp(name) for name in names if _pictures(inside, name) or _sound(inside, name)]
         if not stamps:
             raise InputError(f"{wish.from_ or tree} holds no stamps: no NAME.txt beside a NAME.png")
         chosen = choose(stamps, wish.limit)
-        rows = make_rows(chosen, lambda stamp: _row(tree, folder, stamp), wish.progress)
+        rows = make_rows(chosen, lambda stamp: _row(inside, folder, stamp), wish.progress)
     write_metadata(folder, rows, about=_ABOUT)
 
 
@@ -63,29 +67,44 @@ def _stamp(name: Path) -> dict[str, str]:
     }
 
 
-def _pictures(tree: Path, name: Path) -> list[Path]:
+def _find(inside: Inside, name: Path, suffixes: Sequence[str]) -> list[FoundFile]:
+    """Return the files of a stamp with these suffixes, in their order.
+
+    Raises:
+        InputError: if one is a link that leads out of the folder, or is no file.
+    """
+    names = [name.with_suffix(suffix) for suffix in suffixes]
+    return [_file(inside, name) for name in names if os.path.lexists(inside.root / name)]
+
+
+def _file(inside: Inside, name: Path) -> FoundFile:
+    try:
+        return inside.find(name.as_posix())
+    except InputError as error:
+        raise InputError(f"{inside.root / name}: {error}") from error
+
+
+def _pictures(inside: Inside, name: Path) -> list[FoundFile]:
     """Return the picture files of a stamp; a PNG comes first."""
-    files = (tree / name.with_suffix(suffix) for suffix in (".png", ".svg"))
-    return [file for file in files if file.is_file()]
+    return _find(inside, name, (".png", ".svg"))
 
 
-def _sound(tree: Path, name: Path) -> Path | None:
-    files = (tree / name.with_suffix(suffix) for suffix in _SOUND_SUFFIXES)
-    return next((file for file in files if file.is_file()), None)
+def _sound(inside: Inside, name: Path) -> FoundFile | None:
+    return next(iter(_find(inside, name, _SOUND_SUFFIXES)), None)
 
 
-def _row(tree: Path, folder: Path, stamp: dict[str, str]) -> Row:
+def _row(inside: Inside, folder: Path, stamp: dict[str, str]) -> Row:
     name = Path(stamp["file"])
-    pictures, sound = _pictures(tree, name), _sound(tree, name)
-    png = pictures[0] if pictures and pictures[0].suffix == ".png" else None
-    is_drawn = "cartoon" in name.parts or any(file.suffix == ".svg" for file in pictures)
+    pictures, sound = _pictures(inside, name), _sound(inside, name)
+    png = pictures[0] if pictures and pictures[0].name.endswith(".png") else None
+    is_drawn = "cartoon" in name.parts or any(file.name.endswith(".svg") for file in pictures)
     return {
         "id": stamp["id"],
         "image_file_name": _copy(png, folder, f"images/{stamp['id']}.png"),
         "audio_file_name": _copy(
-            sound, folder, f"audio/{stamp['id']}{sound.suffix}" if sound else ""
+            sound, folder, f"audio/{stamp['id']}{Path(sound.name).suffix}" if sound else ""
         ),
-        "text": _description(tree / name),
+        "text": _description(_file(inside, name).path),
         "label": stamp["label"],
         "group": stamp["group"],
         "category": stamp["category"],
@@ -93,11 +112,11 @@ def _row(tree: Path, folder: Path, stamp: dict[str, str]) -> Row:
     }
 
 
-def _copy(source: Path | None, folder: Path, name: str) -> str | None:
+def _copy(source: FoundFile | None, folder: Path, name: str) -> str | None:
     if source is None:
         return None
     (folder / name).parent.mkdir(exist_ok=True)
-    shutil.copyfile(source, folder / name)
+    shutil.copyfile(source.path, folder / name)
     return name
 
 

@@ -1,8 +1,10 @@
 """WordNet: what nouns mean, in a sentence each; their lexicographer file is the label."""
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
+from d2v_core.data.inside import Inside
 from d2v_core.data.sources.archives import package_tree
 from d2v_core.data.sources.making import Row, Wish, choose, hashed, make_rows, write_metadata
 from d2v_core.errors import InputError
@@ -37,10 +39,13 @@ the column `word` its first word. Synsets with the same definition share a group
 def make_wordnet(folder: Path, wish: Wish) -> None:
     """Make the glosses of nouns: text and label."""
     with package_tree(PACKAGE, _TREE, from_=wish.from_, wanted=lambda name: name == _FILE) as tree:
-        path = tree / _FILE
-        if not path.is_file():
+        if not os.path.lexists(tree / _FILE):
             raise InputError(f"{wish.from_ or tree} holds no {_FILE}, WordNet's nouns")
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            file = Inside(tree).find(_FILE)
+        except InputError as error:
+            raise InputError(f"{tree / _FILE}: {error}") from error
+        lines = file.path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows = [row for line in lines if (row := _row(line)) is not None]
     if not rows:
         raise InputError(f"{wish.from_ or tree}: {_FILE} holds no synset; wanted is WordNet 3.0's")
