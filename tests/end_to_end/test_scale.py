@@ -138,9 +138,9 @@ def bucket(monkeypatch):
     running.stop()
 
 
-def test_a_store_may_lie_in_a_bucket(bucket, by_one, toys):
+def test_two_processes_make_a_store_in_a_bucket(bucket, by_one, toys):
     place = f"{bucket}/stores/toys"
-    d2v("embed", PRESET, toys, "--out", place)
+    on_two("embed", PRESET, toys, "--out", place)
 
     assert_same(place, by_one)
     assert json.loads(d2v("embed", PRESET, toys, "--out", place, "--json").stdout)["added"] == 0
