@@ -166,6 +166,9 @@ def embed(
     ffn: Annotated[
         bool, typer.Option("--ffn", help="Also every block's MLP output: what data2vec predicts.")
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="How vectors are kept: float16, or float32 for large values.")
+    ] = "float16",
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Processes that decode; as many as a GPU needs if not given."),
@@ -182,7 +185,7 @@ def embed(
     from app import workbench
 
     with progress("Embedding") as report:
-        tokens = workbench.Tokens(pooling, ffn)
+        tokens = workbench.Tokens(pooling, ffn, precision)
         done = workbench.embed(encoder, data, out, tokens=tokens, workers=workers, report=report)
     skipped: list[list[object]] = [[p.file, p.reason] for p in done.skipped]
     if as_json:

@@ -39,10 +39,11 @@ def quiet(_done: int, _of: int) -> None:
 
 
 class Tokens(NamedTuple):
-    """What is taken of an encoder's tokens; see `open_encoder`."""
+    """What is taken of an encoder's tokens, see `open_encoder`, and how it is kept."""
 
     pooling: str = "mean"
     ffn: bool = False
+    precision: str = "float16"
 
 
 def embed(
@@ -65,8 +66,9 @@ def embed(
     from d2v_core.shards import Shard, device_of_this_process
 
     shard = Shard.of_this_process()
-    opened, folder = open_encoder(encoder, **tokens._asdict()), read_folder(data)
-    into = Store(store, create=True)
+    opened = open_encoder(encoder, pooling=tokens.pooling, ffn=tokens.ffn)
+    folder = read_folder(data)
+    into = Store(store, create=True, precision=tokens.precision)
     if workers is None:
         workers = usual_workers(device_of_this_process())
     done = run_embed(opened, folder, into, report=report, shard=shard, workers=workers)

@@ -53,7 +53,7 @@ class Embedded:
     shard: Shard = WHOLE
 
 
-def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
+def recipe_of(encoder: Encoder, folder: DataFolder, precision: str = "float16") -> Recipe:
     """Return how this encoder's representation of this folder is made."""
     return Recipe(
         encoder=encoder.name,
@@ -65,6 +65,7 @@ def recipe_of(encoder: Encoder, folder: DataFolder) -> Recipe:
         taps=encoder.taps,
         widths=encoder.widths,
         pooling=encoder.pooling,
+        precision=precision,
         versions={name: importlib.metadata.version(name) for name in _libraries(encoder)},
     )
 
@@ -101,8 +102,9 @@ def embed(
     Raises:
         InputError: if the folder has nothing that the encoder can encode, or a process that decodes
             is killed.
+        StoreError: if the store cannot take the vectors.
     """
-    recipe = recipe_of(encoder, folder)
+    recipe = recipe_of(encoder, folder, store.precision)
     items = [item for item in folder.items if item.modality in encoder.modalities]
     if not items:
         raise InputError(

@@ -28,6 +28,9 @@ COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
 PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
 """How long a process waits for another to make their table, and how often it looks."""
 
+PRECISIONS = ("float16", "float32")
+"""How numbers can be kept."""
+
 _KEPT = "kept."  # tables of results, beside those of representations
 
 _KEY = ("id", "modality")
@@ -150,13 +153,18 @@ class Store:
     Args:
         place: a path or a URI that LanceDB understands.
         create: make it if it is not there.
+        precision: that vectors are embedded into it with: float16 or float32.
 
     Raises:
-        StoreError: if it is not there and `create` is not set.
+        StoreError: if it is not there and `create` is not set, or there is no such precision.
     """
 
-    def __init__(self, place: str | Path, *, create: bool = False) -> None:
-        self.place = str(place)
+    def __init__(
+        self, place: str | Path, *, create: bool = False, precision: str = "float16"
+    ) -> None:
+        if precision not in PRECISIONS:
+            raise StoreError(f"no precision {precision!r}; choose {' or '.join(PRECISIONS)}")
+        self.place, self.precision = str(place), precision
         if "://" not in self.place and not Path(self.place).is_dir() and not create:
             raise StoreError(f"there is no store at {self.place}; make one with `d2v embed`")
         with _refusals(self.place):
@@ -264,9 +272,19 @@ class Store:
         return Representation(recipe, items.loc[order].reset_index(drop=True), layers)
 
     def done(self, recipe: Recipe) -> set[tuple[str, str]]:
-        """Return (id, modality) of all the items that are stored under a recipe."""
+        """Return (id, modality) of all the items that are stored under a recipe.
+
+        Raises:
+            StoreError: if they are there in another precision.
+        """
         if recipe.name not in self._tables():
             return set()
+        there = self.recipe(recipe.name).precision
+        if there != recipe.precision:
+            raise StoreError(
+                f"{self.place} has {recipe.name} in {there} already; for {recipe.precision} embed "
+                "into another store"
+            )
         rows = self._rows(recipe.name, list(_KEY)).to_pydict()
         return set(zip(rows["id"], rows["modality"], strict=True))
 
@@ -284,14 +302,16 @@ class Store:
         kind = np.dtype(recipe.precision)
         with np.errstate(over="ignore"):  # what overflows is refused below
             kept = [np.ascontiguousarray(x, dtype=kind) for x in layers]
-        for tap, x in zip(recipe.taps, kept, strict=True):
+        for tap, x, given in zip(recipe.taps, kept, layers, strict=True):
             bad = ~np.isfinite(x).all(axis=1)
             if bad.any():
                 ids = items["id"].take(np.flatnonzero(bad)[:3]).to_pylist()
                 words = "half" if recipe.precision == "float16" else "single"
+                is_large = np.isfinite(given[bad]).all() and not recipe.imported
+                way = "; keep them in another store, with --precision float32" if is_large else ""
                 raise StoreError(
                     f"{recipe.encoder} gives values at {tap} that are not finite in {words} "
-                    f"precision for {int(bad.sum())} items, {', '.join(ids)} among them"
+                    f"precision for {int(bad.sum())} items, {', '.join(ids)} among them{way}"
                 )
         for number, x in enumerate(kept):
             flat = pa.array(x.ravel())

@@ -1,5 +1,6 @@
 """Embedding: all layers, once, whatever the batch; skipped items are named; broken runs resume."""
 
+import dataclasses
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -176,6 +177,41 @@ def test_values_that_are_not_finite_are_refused(encoder, folder, store):
     torch.nn.init.constant_(encoder.student.prenets["image"].norm.weight, torch.nan)
     with pytest.raises(StoreError, match="not finite in half precision for 24 items"):
         embed(encoder, folder, store)
+
+
+class Loud(LowLevelEncoder):
+    """Its values are a thousand million times those of its parent."""
+
+    def encode(self, modality, batch):
+        found = super().encode(modality, batch)
+        return dataclasses.replace(found, pooled=tuple(1e9 * x for x in found.pooled))
+
+
+def test_values_too_large_for_half_precision_are_kept_in_single(folder, store, tmp_path):
+    encoder = Loud()
+    with pytest.raises(StoreError, match="them; keep them in another store, with --precision floa"):
+        embed(encoder, folder, store)
+    wide = Store(tmp_path / "wide", create=True, precision="float32")
+    name = embed(encoder, folder, wide).name
+    (x,) = wide.read(name).layers.values()
+
+    assert wide.recipe(name).precision == "float32"
+    assert 65_504 < np.abs(x).max() < np.inf
+    assert embed(encoder, folder, wide).added == 0
+
+
+def test_no_other_precision_larger_numbers_or_mixed_ones(encoder, folder, store):
+    torch.nn.init.constant_(encoder.student.prenets["image"].norm.weight, torch.nan)
+    with pytest.raises(StoreError, match="among them$"):  # nothing keeps what is no number
+        embed(encoder, folder, store)
+    with pytest.raises(StoreError, match="no precision 'int8'; choose float16 or float32"):
+        Store(store.place, precision="int8")
+    low = LowLevelEncoder()
+    name = embed(low, folder, store).name
+    with pytest.raises(
+        StoreError, match=f"has {name} in float16 already; for float32 embed into another store"
+    ):
+        embed(low, folder, Store(store.place, precision="float32"))
 
 
 def test_batches_hold_what_is_of_one_length(folder, monkeypatch):
