@@ -1,6 +1,7 @@
 """Ask a representation: what lies nearest to a sentence, a picture or a sound of one's own?"""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from app.words import PLURAL, SINGULAR
 from d2v_core.errors import D2VError, InputError, StoreError
 from d2v_core.modality import MODALITIES, Modality
 from d2v_core.store import Recipe, Representation, Store
+from probes.drawn_by_lot import largest_count
 from probes.linear_map import procrustes_space
 from probes.neighbours import nearest
 
@@ -79,7 +81,7 @@ def ask(
     Returns:
         By modality the tap, how many items there are, the hits (`cosine`; `chance`, the share of
         random orders that bring an item as far up), the cosine of the average item, the most
-        frequent label of the hits beside its share by chance, and a note on alignment.
+        frequent label of the hits beside what items drawn by lot share, and a note on alignment.
 
     Raises:
         InputError: if k or the query cannot be used.
@@ -253,13 +255,14 @@ def _hits(part: Representation, vector: np.ndarray, tap: str, k: int) -> dict[st
 
 
 def _most_frequent(hits: pd.Series, everything: pd.Series) -> dict[str, Any] | None:
-    """Return the most frequent label of the hits, beside how often it would be there by chance."""
+    """Return the most frequent label of the hits, beside what as many drawn by lot would share."""
     counts = hits.value_counts()
     if not len(counts):
         return None
-    label = counts.index[0]
-    share = float((everything == label).fillna(False).mean())
-    return {"label": str(label), "hits": int(counts.iloc[0]), "by_chance": share * len(hits)}
+    labelled = everything.value_counts().to_numpy(np.int64)
+    rng = np.random.default_rng(0)
+    by_lot = largest_count(labelled, int(counts.sum()), rng=rng)
+    return {"label": str(counts.index[0]), "hits": int(counts.iloc[0]), "by_lot": asdict(by_lot)}
 
 
 def _note(

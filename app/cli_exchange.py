@@ -150,8 +150,9 @@ def ask_words(modality: str, part: dict[str, Any]) -> Iterator[str]:
     """Say what hits of one modality have to be compared with."""
     yield f"Cosine with the average {modality}: {part['average_cosine']:.3f}."
     if part["label"]:
-        label, hits, by_chance = part["label"].values()
-        yield f"{hits} of {len(part['hits'])} are {label}; by chance {by_chance:.1f}."
+        label, hits, by_lot = part["label"].values()
+        drawn = f"of as many drawn by lot {by_lot['low']} to {by_lot['high']} share a label"
+        yield f"{hits} of {len(part['hits'])} are {label}; {drawn}."
     if "alignment" in part:
         yield part["alignment"]["words"]
 

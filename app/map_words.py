@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app.map_plan import MOST_JUDGED
+from app.plain_text import plain
 from app.tables import number
 from app.training_words import seconds_words
 from app.words import PLURAL, SINGULAR
@@ -139,7 +140,7 @@ def guest_words(guest: "Guest", items: "pd.DataFrame", stamp: str) -> str:
     """Say where something new has landed, and what to think of it, as Markdown."""
     near = items.iloc[list(guest.nearest[:3])]
     beside = ", ".join(
-        f"{SINGULAR[m].split()[-1]} of {label}"
+        f"{SINGULAR[m].split()[-1]} of {plain(label)}"
         if isinstance(label, str)
         else SINGULAR[m].split()[-1]
         for m, label in zip(near["modality"], near["label"], strict=True)

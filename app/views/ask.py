@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import cached, state
+from app.plain_text import plain
 from app.uploads import PICTURES, SOUNDS
 from app.views.explained import brief
 from app.views.item_panel import SOUNDS_AT_ONCE, draw_neighbour
@@ -123,7 +124,7 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
     st.markdown(f"**Nearest {PLURAL[modality]}**")
     st.caption(f"of {part['items']}, by cosine in {tap_words(part['tap'])}")
     note = part.get("alignment", {})
-    means_something = own or note["claimed"] or "anchors" in note
+    means_something = is_worth_a_number(part, own=own)
     if own:
         st.caption("The same sense as the query.")
     elif note["claimed"]:
@@ -151,15 +152,38 @@ def draw_part(chosen: state.Chosen, modality: str, part: Mapping[str, Any], *, o
         st.caption(note["words"])
 
 
+def is_worth_a_number(part: Mapping[str, Any], *, own: bool) -> bool:
+    """Tell whether a query and these items are known to share a space."""
+    note = part.get("alignment", {})
+    return own or bool(note.get("claimed")) or "anchors" in note
+
+
 def beside_chance(part: Mapping[str, Any]) -> str:
-    """Say which label the hits agree on, and how often it would be there by chance."""
+    """Say which label the hits agree on, and how many drawn by lot agree on one."""
     label, hits = part["label"], len(part["hits"])
     if label is None:
         return "The items have no labels to compare."
     return (
-        f"{label['hits']} of {hits} are labelled “{label['label']}”; by chance "
-        f"{label['by_chance']:.1f} would be."
+        f"{label['hits']} of {hits} are labelled “{plain(label['label'])}”; of {hits} drawn by lot "
+        f"{span_by_lot(label)} share a label."
     )
+
+
+def span_by_lot(label: Mapping[str, Any]) -> str:
+    """Return how many items drawn by lot share a label, in 95 of 100 draws."""
+    low, high = label["by_lot"]["low"], label["by_lot"]["high"]
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def agreement(part: Mapping[str, Any], *, own: bool) -> str:
+    """Return what the hits of a run agree on, for a cell of a table."""
+    label = part["label"]
+    if not is_worth_a_number(part, own=own):
+        return "shares no space with the question"
+    if label is None:
+        return "no labels"
+    count = f"{label['hits']} of {len(part['hits'])}"
+    return f"{label['label']}: {count} (by lot {span_by_lot(label)})"
 
 
 def draw_others(chosen: state.Chosen, query: tuple[Modality, str | Path], *, turned: bool) -> None:
@@ -179,13 +203,7 @@ def draw_others(chosen: state.Chosen, query: tuple[Modality, str | Path], *, tur
             row["note"] = str(error)
         else:
             for modality, part in answer["modalities"].items():
-                label = part["label"]
-                row[PLURAL[modality]] = (
-                    "no labels"
-                    if label is None
-                    else f"{label['label']}: {label['hits']} of {len(part['hits'])} "
-                    f"(by chance {label['by_chance']:.1f})"
-                )
+                row[PLURAL[modality]] = agreement(part, own=modality == query[0])
         rows.append(row)
     bar.empty()
     wanted = ["run", "what it is", *(PLURAL[m] for m in MODALITIES), "note"]
@@ -194,8 +212,8 @@ def draw_others(chosen: state.Chosen, query: tuple[Modality, str | Path], *, tur
     st.dataframe(table, hide_index=True, key="ask_others")
     st.caption(
         f"The most frequent label among the nearest {SHOWN} of each sense, and how many of "
-        f"{SHOWN} drawn blindly would have it. One query is an anecdote: “Do they meet?” has the "
-        "measure over all items, with intervals and controls."
+        f"{SHOWN} drawn by lot share a label, in 95 of 100 draws. One query is an anecdote: “Do "
+        "they meet?” has the measure over all items, with intervals and controls."
     )
 
 

@@ -16,6 +16,7 @@ from app.looking import (
     text_of,
     with_modalities,
 )
+from app.plain_text import plain
 from app.words import SINGULAR
 from d2v_core.data.items import Item
 from d2v_core.errors import D2VError
@@ -124,8 +125,3 @@ def shortened(text: str, most: int) -> str:
     """Return a text, its end left out if it is long; line ends become blanks."""
     text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def plain(text: str) -> str:
-    """Return a text of the data as Markdown that means nothing but itself."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>$:~" else c for c in text)

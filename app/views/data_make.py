@@ -12,10 +12,10 @@ import streamlit as st
 from app import cached_data, places, supervisor, tasks
 from app.charts import spectrogram
 from app.data_words import FACTOR_WORDS
+from app.plain_text import plain
 from app.run_folders import check_name, free_name
 from app.training_words import seconds_words
 from app.views import data_choice, waiting
-from app.views.data_gallery import plain
 from d2v_core.errors import D2VError
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import streamlit as st
 from app import cached, state
 from app.charts import spectrogram
 from app.neighbourhood import Around
+from app.plain_text import plain
 from app.words import PLURAL, SINGULAR, tap_words
 from d2v_core.errors import D2VError
 
@@ -45,16 +46,19 @@ def draw_item(chosen: state.Chosen, item: pd.Series) -> None:
     """Draw the item itself and all that is known of it."""
     label = item["label"] if pd.notna(item["label"]) else "no label"
     with st.container(border=True):
-        st.markdown(f"#### {SINGULAR[item['modality']]}: {_plain(label)}")
+        st.markdown(f"#### {SINGULAR[item['modality']]}: {plain(label)}")
         draw_media(chosen, item)
-        st.caption(f"{item['id']} · {item['split']} ({SPLITS.get(item['split'], 'own split')})")
+        split = f"{plain(item['split'])} ({SPLITS.get(item['split'], 'own split')})"
+        st.caption(f"{plain(item['id'])} · {split}")
         facts = {
             name: value
             for name, value in item.items()
             if name not in HIDDEN and pd.notna(value) and value != item["label"]
         }
         if facts:
-            st.markdown(" ".join(f":gray-badge[{n} **{_plain(v)}**]" for n, v in facts.items()))
+            st.markdown(
+                " ".join(f":gray-badge[{plain(n)} **{plain(v)}**]" for n, v in facts.items())
+            )
 
 
 def draw_media(chosen: state.Chosen, item: pd.Series, *, autoplay: bool = False) -> None:
@@ -86,7 +90,7 @@ def draw_media(chosen: state.Chosen, item: pd.Series, *, autoplay: bool = False)
 def draw_sentence(item: pd.Series) -> None:
     """Quote a sentence."""
     text = item["text"] if pd.notna(item["text"]) else "(its text is not in the store)"
-    st.markdown(f"> {_plain(text)}")
+    st.markdown(f"> {plain(text)}")
 
 
 def draw_surroundings(
@@ -138,7 +142,7 @@ def draw_neighbour(chosen: state.Chosen, item: pd.Series) -> None:
     """Draw one neighbour, small."""
     agrees = item["agrees"]
     mark = "" if agrees is None or pd.isna(agrees) else ("✓ " if agrees else "✗ ")
-    label = _plain(item["label"]) if pd.notna(item["label"]) else "no label"
+    label = plain(item["label"]) if pd.notna(item["label"]) else "no label"
     words = f"{mark}{label}"
     words += f" · {item['cosine']:.2f}" if pd.notna(item["cosine"]) else ""
     try:
@@ -197,9 +201,3 @@ def draw_media_small(chosen: state.Chosen, item: pd.Series) -> None:
 def _alt(item: pd.Series) -> str:
     label = item["label"] if pd.notna(item["label"]) else item["id"]
     return f"{SINGULAR[item['modality']]} of {label}"
-
-
-def _plain(value: object) -> str:
-    """Return a value of the data as Markdown that means nothing but itself."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>$:~" else c for c in text)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import cached_label, labelling, state
 from app.label_words import STEPS
-from app.views.data_gallery import plain
+from app.plain_text import plain
 from app.views.label_loop import loop
 from d2v_core.errors import D2VError, InputError
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import labelling
 from app.label_words import HOW
 from app.labelling import Journal
-from app.views.data_gallery import plain
+from app.plain_text import plain
 
 
 def kept(journal: Journal, concept: str, who: str) -> None:

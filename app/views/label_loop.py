@@ -22,7 +22,7 @@ from app.label_words import (
     waiting_words,
 )
 from app.labelling import Answer, How, Journal, Said
-from app.views.data_gallery import plain
+from app.plain_text import plain
 from app.views.item_panel import draw_media
 from app.views.label_gallery import gallery
 from app.views.label_kept import kept

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import state
 from app.finding import find_rows
+from app.plain_text import plain
 from app.scatter.component import Focus
 from app.views.item_panel import shortened
 from app.views.map_item import choose_row
@@ -51,8 +52,8 @@ def draw_found(chosen: state.Chosen, items: pd.DataFrame, rows: np.ndarray) -> N
         words = shortened(str(said)) if pd.notna(said) else ""
         kind = SINGULAR[item["modality"]].split()[-1]
         st.button(
-            f"{kind}: {_plain(words or str(item['id']))}", key=f"found_{row}", type="tertiary",
-            on_click=choose_row, args=(items, int(row)), help=_plain(str(item["id"])),
+            f"{kind}: {plain(words or str(item['id']))}", key=f"found_{row}", type="tertiary",
+            on_click=choose_row, args=(items, int(row)), help=plain(str(item["id"])),
         )  # fmt: skip
     st.button(
         "Select it" if len(rows) == 1 else f"Select all {len(rows)}",
@@ -76,8 +77,3 @@ def take_file(chosen: state.Chosen, items: pd.DataFrame, content: bytes) -> None
         select_rows(chosen, brought.rows, f"file {stamp[:16]}")
     lost = f"; {brought.unknown} of the file are not here" if brought.unknown else ""
     st.caption(f"{len(brought.rows)} selected{lost}.")
-
-
-def _plain(text: str) -> str:
-    """Return a value of the data as Markdown that means nothing but itself."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>$:~" else c for c in text)

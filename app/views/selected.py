@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import cached, cached_map, state
 from app.map_words import LIFT_WORDS
+from app.plain_text import plain
 from app.routes import ASSETS
 from app.scatter.gallery import TILES, gallery
 from app.shelves import put_up
@@ -165,12 +166,7 @@ def composition(part: pd.DataFrame) -> str:
         if m in senses
     ]
     labels = part["label"].value_counts()
-    often = [f"{_plain(str(name))} {count}" for name, count in labels.head(MOST_LABELS).items()]
+    often = [f"{plain(str(name))} {count}" for name, count in labels.head(MOST_LABELS).items()]
     if len(labels) > MOST_LABELS:
         often.append(f"and {len(labels) - MOST_LABELS} more labels")
     return ", ".join(words) + (f" · {', '.join(often)}" if often else "")
-
-
-def _plain(text: str) -> str:
-    """Return a label as Markdown that means nothing but itself."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>$:~" else c for c in text)

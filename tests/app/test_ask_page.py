@@ -79,7 +79,9 @@ def test_the_other_runs_answer_beside_chance(page):
     table = page.dataframe[0].value
 
     assert set(table["run"]) == {"random:tiny", "lowlevel"}
-    assert table.set_index("run").loc["random:tiny", "sentences"].count("by chance") == 1
+    row = table.set_index("run").loc["random:tiny"]
+    assert row["sentences"].count("by lot") == 1
+    assert row["pictures"] == "shares no space with the question"
     assert "no model" in table.set_index("run").loc["lowlevel", "note"]
 
 

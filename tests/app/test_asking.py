@@ -52,12 +52,17 @@ def test_an_item_of_the_store_finds_itself(store, name, toys, modality):
         assert part["average_cosine"] < cosines[0]
 
 
-def test_hits_are_compared_with_the_share_of_their_label(store, name, toys):
+def test_hits_are_compared_with_what_items_drawn_by_lot_share(store, name, toys):
+    """The label is chosen after the fact, so the largest count of any is what it stands beside."""
     found = ask(store, name, query_of(None, toys / "00.png", None), k=24)
     label = found["modalities"]["image"]["label"]
+    few = ask(store, name, query_of(None, toys / "00.png", None), k=3)
 
     assert label["hits"] == 8
-    assert label["by_chance"] == pytest.approx(8.0)
+    assert label["by_lot"] == {"mean": 8.0, "low": 8, "high": 8}
+    by_lot = few["modalities"]["image"]["label"]["by_lot"]
+    assert (by_lot["low"], by_lot["high"]) == (1, 3)
+    assert 1.5 < by_lot["mean"] < 2  # a third of the items have each label: its share would be 1
 
 
 def test_without_a_claim_of_alignment_the_hits_say_so(store, name):
