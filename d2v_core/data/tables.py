@@ -153,7 +153,7 @@ def _read_jsonl(path: Path) -> Table:
         except UnicodeEncodeError:
             problems.append(Problem(where, "a lone surrogate, which is no character"))
         except RecursionError:
-            problems.append(Problem(where, "brackets within brackets, too deep to be read"))
+            problems.append(Problem(where, "not JSON: brackets too deep to be read"))
         except ValueError as error:
             problems.append(Problem(where, f"not JSON: {error}"))
         else:

@@ -180,8 +180,9 @@ FOLDERS = {
     "csv right to left": Folder(csv("text,label\nציפור שרה,עוף\nطائر,طير\n"), None),
     "jsonl broken lines": Folder(jsonl("{oops", {"text": "a"}, "[1]", "\0"), "line 1"),
     "jsonl cut": Folder(jsonl({"text": "a"}, '{"text": "b'), "line 2"),
-    "jsonl deep": Folder(jsonl({"text": "a"}, "[" * 100_000), "not JSON"),
+    "jsonl deep": Folder(jsonl({"text": "a"}, "[" * 100_000), "brackets too deep"),
     "jsonl deep value": Folder(jsonl('{"text": "a", "x": ' + "[" * 900 + "]" * 900 + "}"), None),
+    "csv columns": Folder(csv("text" + ",x" * 10_001 + "\na"), "10,002 columns; up to 10,000"),
     "jsonl surrogate": Folder(jsonl('{"text": "\\ud800"}', {"text": "b"}), "a lone surrogate"),
     "jsonl long number": Folder(jsonl({"text": "a"}, '{"x": ' + "9" * 5_000 + "}"), "not JSON"),
     "jsonl numbers": Folder(

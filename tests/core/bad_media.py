@@ -149,6 +149,27 @@ def animated(format):
     return saved(frames[0], format, save_all=True, append_images=frames[1:])
 
 
+def one_large_tile():
+    """A picture of one pixel in a tile of 12,000 x 12,000."""
+    data = struct.pack("<2sHI", b"II", 42, 8)
+    tags = [
+        (256, 4, 1), (257, 4, 1), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1),
+        (322, 4, 12_000), (323, 4, 12_000), (324, 4, 200), (325, 4, 100),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    data += struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    return data.ljust(200, b"\0") + zlib.compress(bytes(50_000))
+
+
+def runs(width, height):
+    """A BMP whose rows are runs of one level."""
+    lines = (b"\xff\x01" * (width // 255) + b"\0\0") * height + b"\0\1"
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(lines), 0, 0, 256, 0)
+    start = 14 + len(header) + 1024
+    about = b"BM" + struct.pack("<IHHI", start + len(lines), 0, 0, start)
+    return about + header + bytes(1024) + lines
+
+
 def zipped(name="a.txt", data=b"x"):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -190,8 +211,13 @@ PICTURES = {
     "huge.webp": Media(huge_webp, ""),
     "huge.ppm": Media(lambda: b"P6 99999999 99999999 255\n", TOO_LARGE),
     "many-scans.jpg": Media(many_scans, "a JPEG of more than 50 scans"),
+    "large-tile.tif": Media(one_large_tile, "a TIFF of tiles of 12000 x 12000 pixels"),
+    "plain.ppm": Media(lambda: b"P3 2000 1500 255\n", "2000 x 1500 pixels in a way of writing PPM"),
+    "runs.bmp": Media(lambda: runs(2_550, 1_000), "2550 x 1000 pixels in a way of writing BMP"),
     "fractions.tif": Media(lambda: saved(Image.new("F", (3, 3), 0.5), "TIFF"), "its pixels are"),
     "looping.tif": Media(looping_tiff, None),
+    "small-plain.ppm": Media(lambda: b"P3 2 1 255\n" + b"7 " * 6, None),
+    "small-runs.bmp": Media(lambda: runs(255, 10), None),
     "one.png": Media(lambda: picture(size=(1, 1)), None),
     "line.png": Media(lambda: picture(size=(1, 20_000)), None),
     "row.webp": Media(lambda: picture("WEBP", size=(16_000, 1)), None),
@@ -261,6 +287,7 @@ SOUNDS = {
     "cut-head.mp3": Media(lambda: recorded(tone(), format="MP3")[:3], ""),
     "garbage.mp3": Media(lambda: b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(500), NO_SOUND),
     "picture.wav": Media(picture, NO_SOUND),
+    "page.au": Media(lambda: b"<!doctype html><title>404</title>" * 99, NO_SOUND),
     "words.mp3": Media(lambda: b"A blackbird sings at dawn.", ""),
     "cut-data.aiff": Media(lambda: recorded(tone(), format="AIFF")[:-500], "truncated: "),
     "cut-data.au": Media(lambda: recorded(tone(), format="AU")[:-500], "truncated: "),

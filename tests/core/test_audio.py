@@ -242,3 +242,20 @@ def test_a_spectrogram_that_cannot_be_is_refused():
         mel_spectrogram(torch.zeros(0), mel_bins=64)
     with pytest.raises(ValueError, match="a window has 1 to 1024 samples"):
         mel_spectrogram(torch.zeros(400), mel_bins=64, frame_ms=100.0)
+
+
+def test_more_values_than_any_recording_of_that_length_has_are_refused():
+    """In 0.01 s: 8 channels of 192 kHz would be permitted in 0.02 s, and 255 are not."""
+    narrow, wide = np.zeros((1_920, 8)), np.zeros((1_920, 255))
+
+    assert len(decode_audio(recorded(narrow, rate=192_000), max_seconds=0.02)) == 160
+    with pytest.raises(MediaError, match="1,920 samples in each of 255 channels, more than 30,720"):
+        decode_audio(recorded(wide, rate=192_000), max_seconds=0.02)
+
+
+def test_a_file_is_known_by_what_it_holds_and_not_by_its_name(tmp_path):
+    """A page under the name of a sound was noise."""
+    (tmp_path / "a.au").write_bytes(b"<!doctype html><title>404</title>" * 99)
+
+    with pytest.raises(MediaError, match="not a recording in a format that can be read"):
+        decode_audio(tmp_path / "a.au")

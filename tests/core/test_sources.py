@@ -320,3 +320,12 @@ def test_real_archives_decode_to_the_last_item(tmp_path, name, archive, limit, u
 
 def test_the_names_that_others_rely_on():
     assert list(SOURCES) == ["stamps", "cifar10", "animal-sounds", "birds", "digits", "wordnet"]
+
+
+def test_wordnet_is_not_read_through_a_link_that_leads_out(tmp_path):
+    (tmp_path / "secret").write_text("00000001 03 n 01 bird 0 000 | a secret\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/data.noun").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(InputError, match=r"data\.noun: lies outside the data folder"):
+        get("wordnet", tmp_path / "out", from_=tmp_path / "in")

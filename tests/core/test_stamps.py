@@ -239,3 +239,33 @@ def test_the_installed_stamps(tmp_path):
     assert report.problems == ()
     assert report.usable["image"] > 700
     assert report.pairs["image-audio"] > 120
+
+
+@pytest.mark.parametrize("suffix", [".png", ".txt", ".ogg"])
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path, suffix):
+    (tmp_path / "secret").write_bytes(png())
+    tree = unpacked(tmp_path / "tree", {"a.png": png(), "a.txt": b"A robin.", "b.txt": b"b"})
+    (tree / f"a{suffix}").unlink(missing_ok=True)
+    (tree / f"a{suffix}").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(InputError, match=rf"a\{suffix}: lies outside the data folder"):
+        get("stamps", tmp_path / "out", from_=tree)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_link_inside_the_folder_is_followed(tmp_path):
+    tree = unpacked(tmp_path / "tree", {"a.png": png(), "a.txt": b"A robin.", "b.txt": b"A tit."})
+    (tree / "b.png").symlink_to("a.png")
+
+    get("stamps", tmp_path / "out", from_=tree)
+
+    assert len(read_folder(tmp_path / "out").of("image")) == 2
+
+
+def test_a_tree_that_is_a_link_out_of_the_folder_is_refused(tmp_path):
+    unpacked(tmp_path / "elsewhere/share/tuxpaint/stamps")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/usr").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(InputError, match="a link that leads out of"):
+        get("stamps", tmp_path / "out", from_=tmp_path / "root")

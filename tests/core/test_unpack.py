@@ -187,3 +187,13 @@ def test_progress_counts_the_files(tmp_path):
     unpack(packed(given), tmp_path / "out", progress=lambda done, of: told.append((done, of)))
 
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_table_of_very_many_short_rows_is_refused(tmp_path):
+    few = Limits(lines=100)
+    unpack(packed({"metadata.csv": "text\n" + "x\n" * 99}), tmp_path / "a", limits=few)
+
+    for name, end in (("metadata.csv", "\n"), ("metadata.csv", "\r"), ("metadata.jsonl", "\n")):
+        with pytest.raises(InputError, match="more than 100 lines, the most that a table"):
+            unpack(packed({name: f"text{end}" + f"x{end}" * 100}), tmp_path / "b", limits=few)
+    assert not (tmp_path / "b").exists()
