@@ -11,7 +11,11 @@ from d2v_core.modality import Modality
 KEPT = ROOT / ".cache" / "asked"
 MOST_BYTES = 50_000_000
 PICTURES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm"]
-SOUNDS = [suffix.removeprefix(".") for suffix in SUFFIXES["audio"]]
+USUAL = ("wav", "mp3", "flac", "ogg", "opus", "aiff")
+"""Said first: there is room for a few."""
+
+_TAKEN = [suffix.removeprefix(".") for suffix in SUFFIXES["audio"]]
+SOUNDS = [*USUAL, *(suffix for suffix in _TAKEN if suffix not in USUAL)]
 """Suffixes that a page offers to take."""
 
 
