@@ -211,8 +211,9 @@ def read_run(folder: Path, *, queue_place: int = 0) -> Run:
     """Return how a run is, from its folder alone."""
     config, now = _config(folder), time.time()
     standing = tasks.standing(folder, now)
-    complete = sorted(p.parent for p in (folder / "checkpoints").glob("step_*/state.json"))
-    steps = int(config["config"]["optim"]["steps"]) if config else None
+    written = [p.parent for p in (folder / "checkpoints").glob("step_*/state.json")]
+    complete = sorted(p for p in written if p.name.removeprefix("step_").isdecimal())
+    steps = config["config"]["optim"]["steps"] if config else None
     step = int(complete[-1].name.removeprefix("step_")) if complete else 0
     is_over = steps is not None and bool(complete) and step >= steps
     if standing == "unknown" and is_over:
@@ -249,12 +250,18 @@ def _written(path: Path) -> float:
 
 
 def _config(folder: Path) -> dict[str, Any] | None:
-    """Return settings and notes of a run, None if there are none; torch is not needed for it."""
+    """Return settings and notes of a run, None if there are none; torch is not needed for it.
+
+    Other software has files of this name too: what a run of ours does not say is none.
+    """
     try:
         values = json.loads((folder / "config.json").read_text())
-        return values if {"config", "about"} <= values.keys() else None
-    except (OSError, ValueError, AttributeError):
+        steps, about = values["config"]["optim"]["steps"], values["about"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
+    data = about.get("data") if isinstance(about, dict) else 0
+    is_ours = isinstance(steps, int) and (data is None or isinstance(data, str))
+    return values if is_ours and isinstance(values["config"], dict) else None
 
 
 def numbers(folder: Path) -> list[dict[str, Any]]:
