@@ -3,13 +3,14 @@
 import hashlib
 from pathlib import Path
 
-from app.workbench import ROOT
+from app import places
 from d2v_core.data.items import SUFFIXES
 from d2v_core.errors import MediaError
 from d2v_core.modality import Modality
 
-KEPT = ROOT / ".cache" / "asked"
-MOST_BYTES = 50_000_000
+MOST_BYTES, MOST_KEPT = 50_000_000, 1_000_000_000
+"""Of one upload, and of all that are kept: the oldest go first."""
+
 PICTURES = ["png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "ppm"]
 USUAL = ("wav", "mp3", "flac", "ogg", "opus", "aiff")
 """Said first: there is room for a few."""
@@ -41,10 +42,28 @@ def keep(modality: Modality, content: bytes) -> Path:
         decode_image(content)
     else:
         decode_audio(content)
-    KEPT.mkdir(parents=True, exist_ok=True)
-    path = KEPT / hashlib.sha256(content).hexdigest()
-    if not path.exists():
-        aside = path.with_suffix(".part")
-        aside.write_bytes(content)
-        aside.replace(path)
+    kept_root().mkdir(parents=True, exist_ok=True)
+    path = kept_root() / hashlib.sha256(content).hexdigest()
+    if path.exists():
+        path.touch()  # asked with again: it stays longer
+        return path
+    aside = path.with_suffix(".part")
+    aside.write_bytes(content)
+    aside.replace(path)
+    _make_room(path)
     return path
+
+
+def kept_root() -> Path:
+    """Return where uploads are kept."""
+    return places.home() / ".cache" / "asked"
+
+
+def _make_room(newest: Path) -> None:
+    """Remove uploads, the oldest first, until they are few enough; the newest stays."""
+    known = [(path.stat(), path) for path in newest.parent.iterdir() if path != newest]
+    room = MOST_KEPT - newest.stat().st_size
+    for about, path in sorted(known, key=lambda pair: -pair[0].st_mtime_ns):
+        room -= about.st_size
+        if room < 0:
+            path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow  # models are opened and measured
 @pytest.fixture(autouse=True)
 def kept_elsewhere(monkeypatch, tmp_path):
     """Uploads are kept apart from those of the one who runs the tests."""
-    monkeypatch.setattr(uploads, "KEPT", tmp_path / "asked")
+    monkeypatch.setattr(uploads, "kept_root", lambda: tmp_path / "asked")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_file_is_asked_with(page, toys, way, key):
 
     assert not page.exception
     assert any("Nearest sentences" in m.value for m in page.markdown)
-    (kept,) = uploads.KEPT.iterdir()
+    (kept,) = uploads.kept_root().iterdir()
     assert kept.read_bytes() == (toys / name).read_bytes()
     assert "00" not in kept.suffix
 
@@ -120,7 +120,7 @@ def test_uploads_are_kept_once_and_bounded(monkeypatch):
     soundfile.write(sound, np.zeros(8000) + 0.1, 16_000, format="WAV")
     first = uploads.keep("audio", sound.getvalue())
     assert uploads.keep("audio", sound.getvalue()) == first
-    assert len(list(uploads.KEPT.iterdir())) == 1
+    assert len(list(uploads.kept_root().iterdir())) == 1
 
     monkeypatch.setattr(uploads, "MOST_BYTES", 100)
     with pytest.raises(MediaError, match=r"MB; up to 0 MB are taken"):

@@ -89,7 +89,7 @@ def test_words_land_on_the_page_and_no_point_moves(open_app, place, monkeypatch)
 
 def test_a_picture_lands_and_what_is_none_is_refused(open_app, place, monkeypatch, tmp_path):
     monkeypatch.setattr(ASSETS, "served", True)
-    monkeypatch.setattr(uploads, "KEPT", tmp_path / "asked")
+    monkeypatch.setattr(uploads, "kept_root", lambda: tmp_path / "asked")
     app = open_app(place, page="map", method="PCA", run="random:tiny")
     app.segmented_control(key="guest_way").set_value("A picture").run()
     file = io.BytesIO()
