@@ -105,6 +105,8 @@ class Assets:
     def shelf(self, name: str) -> Shelf | None:
         """Return the shelf that a hash names."""
         with self.lock:
+            if name in self.shelves:  # whoever hovers over a map uses its shelf
+                self.shelves.move_to_end(name)
             return self.shelves.get(name)
 
 

@@ -186,9 +186,11 @@ def scene_data(scene: Scene) -> dict[str, Any]:
 
 
 def coordinates_of(geometry: str) -> np.ndarray | None:
-    """Return the coordinates (items, 2) that a hash names; None if they were dropped."""
+    """Return the coordinates (items, 2) that a hash names; None if it names none, or no more."""
     content = ASSETS.array(geometry)
-    return None if content is None else np.frombuffer(content, dtype="<f4").reshape(-1, 2)
+    if content is None or len(content) % 8:  # a browser may name any array
+        return None
+    return np.frombuffer(content, dtype="<f4").reshape(-1, 2)
 
 
 def scatter(scene: Scene, *, key: str, on: Mapping[str, Callable[[], None]]) -> None:

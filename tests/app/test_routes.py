@@ -199,6 +199,17 @@ def row_of(items, ident, modality):
     return items.index[(items["id"] == ident) & (items["modality"] == modality)][0]
 
 
+def test_the_shelf_that_nobody_looked_at_for_longest_goes_first(monkeypatch):
+    monkeypatch.setattr(routes, "MOST_SHELVES", 2)
+    assets = Assets()
+    first, second = (assets.put_shelf(name, Echo) for name in ("first", "second"))
+    assert assets.shelf(first) is not None  # somebody hovers over that map
+
+    third = assets.put_shelf("third", Echo)
+
+    assert [assets.shelf(name) is None for name in (first, second, third)] == [False, True, False]
+
+
 def test_a_shelf_has_cards_pictures_sounds_and_their_axes(shelves):
     place, name, tap, items = shelves
     shelf = MediaShelf(place, name, tap)

@@ -159,6 +159,11 @@ def test_arrays_go_to_the_routes_and_their_hashes_to_the_browser():
     assert (data["count"], data["selected"]["count"]) == (4, 2)
 
 
+def test_an_array_of_something_else_names_no_coordinates():
+    assert coordinates_of(ASSETS.put(b"twelve bytes")) is None
+    assert coordinates_of("0" * 64) is None
+
+
 def test_a_change_of_colours_is_no_change_of_geometry():
     before = scene_data(scene())
     after = scene_data(scene(colours=np.full((4, 4), 9, np.uint8)))

@@ -19,7 +19,10 @@ export async function fetchBytes(address, tries = 3) {
 // What an item has to say; {reason} if it is gone.
 export function fetchJson(address) {
   if (kept.has(address)) return kept.get(address);
-  const promise = fetch(address).then((answer) => answer.json());
+  const promise = fetch(address).then((answer) => {
+    if (!answer.ok) kept.delete(address); // it may be there again at the next look
+    return answer.json();
+  });
   kept.set(address, promise);
   promise.catch(() => kept.delete(address));
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
