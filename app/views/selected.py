@@ -81,9 +81,9 @@ def draw_gallery(chosen: state.Chosen, table: pd.DataFrame, rows: np.ndarray) ->
     pages = -(-len(rows) // TILES)
     page = 1
     if pages > 1:
-        kept = st.session_state.get("gallery_page", 1)
-        if kept > pages:  # of a larger selection before
+        if st.session_state.get("gallery_of") != rows.tobytes():  # a page of another selection
             st.session_state["gallery_page"] = 1
+        st.session_state["gallery_of"] = rows.tobytes()
         page = st.pagination(pages, key="gallery_page")
     media, _ = put_up(chosen.place, chosen.name, chosen.tap)
     items = chosen.read().items

@@ -250,6 +250,25 @@ def test_a_selection_says_what_is_typical_of_it_and_is_saved(open_map):
     ]
 
 
+def test_another_selection_begins_with_its_first_tiles(open_map):
+    def ids(modality):
+        rows = [f"{n:02}\t{m}" for n in range(24) for m in (modality, "audio")]
+        return "\n".join(["id\tmodality", *rows]).encode()
+
+    app = open_map()
+    app.file_uploader(key="find_file").upload("a.tsv", ids("image")).run()
+    app.get_by_key("gallery_page").set_value(2).run()
+    app.segmented_control(key="selection_part").set_value("lift").run()
+    app.segmented_control(key="selection_part").set_value("look").run()
+    second = scene(app, 1)["rows"]
+    app.file_uploader(key="find_file").set_value(("b.tsv", ids("text"), "text/plain")).run()
+
+    assert not app.exception
+    assert "48 selected" in words(app)
+    assert len(second) == len(scene(app, 1)["rows"]) == 24
+    assert app.get_by_key("gallery_page").value == 1
+
+
 def test_a_file_of_ids_selects_what_it_names(open_map):
     app = open_map()
     app.file_uploader(key="find_file").upload(
