@@ -1,6 +1,8 @@
 """What a visitor brings to ask with: checked, decoded once, kept under its own hash."""
 
+import contextlib
 import hashlib
+import secrets
 from pathlib import Path
 
 from app import places
@@ -47,7 +49,7 @@ def keep(modality: Modality, content: bytes) -> Path:
     if path.exists():
         path.touch()  # asked with again: it stays longer
         return path
-    aside = path.with_suffix(".part")
+    aside = path.with_suffix(f".{secrets.token_hex(4)}")  # others may bring the same at once
     aside.write_bytes(content)
     aside.replace(path)
     _make_room(path)
@@ -61,7 +63,11 @@ def kept_root() -> Path:
 
 def _make_room(newest: Path) -> None:
     """Remove uploads, the oldest first, until they are few enough; the newest stays."""
-    known = [(path.stat(), path) for path in newest.parent.iterdir() if path != newest]
+    known = []
+    for path in newest.parent.iterdir():
+        if path != newest and not path.suffix:
+            with contextlib.suppress(FileNotFoundError):  # somebody else made room
+                known.append((path.stat(), path))
     room = MOST_KEPT - newest.stat().st_size
     for about, path in sorted(known, key=lambda pair: -pair[0].st_mtime_ns):
         room -= about.st_size

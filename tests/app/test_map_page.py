@@ -257,15 +257,13 @@ def test_another_selection_begins_with_its_first_tiles(open_map):
 
     app = open_map()
     app.file_uploader(key="find_file").upload("a.tsv", ids("image")).run()
+    front = scene(app, 1)["rows"]
     app.get_by_key("gallery_page").set_value(2).run()
-    app.segmented_control(key="selection_part").set_value("lift").run()
-    app.segmented_control(key="selection_part").set_value("look").run()
-    second = scene(app, 1)["rows"]
+    assert not set(front) & set(scene(app, 1)["rows"])
     app.file_uploader(key="find_file").set_value(("b.tsv", ids("text"), "text/plain")).run()
 
     assert not app.exception
     assert "48 selected" in words(app)
-    assert len(second) == len(scene(app, 1)["rows"]) == 24
     assert app.get_by_key("gallery_page").value == 1
 
 
