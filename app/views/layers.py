@@ -25,6 +25,7 @@ def page(chosen: state.Chosen) -> None:
     view = st.segmented_control(
         "View", list(VIEWS), default="knows", key="layers_view", bind="query-params",
         format_func=VIEWS.__getitem__, required=True, label_visibility="collapsed",
+        persist_state="session",
     )  # fmt: skip
     recipes = same_data(chosen)
     try:

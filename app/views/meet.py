@@ -86,6 +86,7 @@ def page(chosen: state.Chosen) -> None:
     view = st.segmented_control(
         "View", list(VIEWS), default="answer", key="meet_view", bind="query-params",
         format_func=lambda name: VIEWS[name][0], required=True, label_visibility="collapsed",
+        persist_state="session",
     )  # fmt: skip
     try:
         VIEWS[view or "answer"][1](meeting)

@@ -117,7 +117,8 @@ def test_an_archive_is_brought_looked_at_and_heard(page, server, toys):
     page.get_by_text("1 to 24 of 24 rows").wait_for(timeout=PATIENCE * 1000)
     settle(page)
 
-    assert page.locator('[data-testid="stImage"] img').count() == 48
+    pictures = page.locator('[data-testid="stImage"] img')
+    wait_until(lambda: pictures.count() == 48, "a picture and a spectrogram of each of 24 items")
     player = page.locator("audio").first
     player.scroll_into_view_if_needed()
     wait_until(lambda: (player.evaluate("p => p.duration") or 0) > 0, "the sound was not read")

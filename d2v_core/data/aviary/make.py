@@ -5,9 +5,10 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import starmap
@@ -24,6 +25,8 @@ from d2v_core.data.aviary.songs import make_song
 from d2v_core.data.aviary.synthesis import SAMPLE_RATE
 from d2v_core.data.aviary.world import Factors, make_factors, random_stream
 from d2v_core.errors import InputError
+
+Row = dict[str, str | int | float | bool]
 
 ITEMS_AT_ONCE = 16  # how many a worker makes before it reports
 
@@ -99,15 +102,18 @@ def make_aviary(
             died.
     """
     _check(out, items, seed, workers)
+    batches = [
+        range(start, min(start + ITEMS_AT_ONCE, items)) for start in range(0, items, ITEMS_AT_ONCE)
+    ]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise InputError(f"cannot write to {out.parent}: {error.strerror}") from error
-    try:
-        _write_items(aside, items, seed, workers=workers, progress=progress)
-        aside.chmod(0o755)  # a temporary folder is private
-        aside.replace(out)
+        with (
+            _mapping(min(workers or os.cpu_count() or 1, len(batches))) as map_batches,
+            _aside(out) as folder,
+        ):
+            rows = map_batches(partial(_write_batch, folder, seed), batches)
+            _write_items(folder, rows, progress=progress)
+            folder.chmod(0o755)  # a temporary folder is private
+            folder.replace(out)
     except OSError as error:
         raise InputError(f"cannot write to {out.parent}: {error.strerror}") from error
     except BrokenProcessPool as error:
@@ -115,8 +121,17 @@ def make_aviary(
             "a process that made items died: not enough memory, or a script that calls this "
             'without `if __name__ == "__main__":`; fewer workers may help, workers=1 needs none'
         ) from error
+
+
+@contextmanager
+def _aside(out: Path) -> Iterator[Path]:
+    """Give a new folder beside `out`; what is left of it at the end is removed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        yield folder
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(out: Path, items: int, seed: int, workers: int | None) -> None:
@@ -134,22 +149,31 @@ def _check(out: Path, items: int, seed: int, workers: int | None) -> None:
         raise InputError(f"{out} is not empty; choose another folder, or empty it first")
 
 
+@contextmanager
+def _mapping(processes: int) -> Iterator[Callable[..., Iterable[list[Row]]]]:
+    """Give a `map`, by several processes if there are to be several.
+
+    They have started before it is given: in a script without its guard they die of that, each
+    before it has made a folder that nobody would remove.
+    """
+    if processes == 1:
+        yield map
+        return
+    # Spawned, not forked: a fork of a process with threads, such as a server's, may hang.
+    # An executor, not a Pool: when a process dies it says so, where a Pool starts it anew for ever.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as executor:
+        executor.submit(int).result()
+        yield executor.map
+
+
 def _write_items(
-    folder: Path,
-    items: int,
-    seed: int,
-    *,
-    workers: int | None,
-    progress: Callable[[int], None] | None,
+    folder: Path, batches: Iterable[list[Row]], *, progress: Callable[[int], None] | None
 ) -> None:
     (folder / "images").mkdir()
     (folder / "audio").mkdir()
-    batches = [
-        range(start, min(start + ITEMS_AT_ONCE, items)) for start in range(0, items, ITEMS_AT_ONCE)
-    ]
-    processes = min(workers or os.cpu_count() or 1, len(batches))
-    rows: list[dict[str, str | int | float | bool]] = []
-    for batch in _run(partial(_write_batch, folder, seed), batches, processes):
+    rows: list[Row] = []
+    for batch in batches:
         rows += batch
         if progress is not None:
             progress(len(rows))
@@ -159,29 +183,11 @@ def _write_items(
         writer.writerows(rows)
 
 
-def _run(
-    write: Callable[[range], list[dict[str, str | int | float | bool]]],
-    batches: list[range],
-    processes: int,
-) -> Iterator[list[dict[str, str | int | float | bool]]]:
-    """Yield the rows of each batch in order, made here or in several processes."""
-    if processes == 1:
-        yield from map(write, batches)
-        return
-    # Spawned, not forked: a fork of a process with threads, such as a server's, may hang.
-    # An executor, not a Pool: when a process dies it says so, where a Pool starts it anew for ever.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as executor:
-        yield from executor.map(write, batches)
-
-
-def _write_batch(
-    folder: Path, seed: int, indices: range
-) -> list[dict[str, str | int | float | bool]]:
+def _write_batch(folder: Path, seed: int, indices: range) -> list[Row]:
     return list(starmap(partial(_write_item, folder), ((seed, index) for index in indices)))
 
 
-def _write_item(folder: Path, seed: int, index: int) -> dict[str, str | int | float | bool]:
+def _write_item(folder: Path, seed: int, index: int) -> Row:
     """Write the two files of an item and return its row of the table."""
     item = make_item(seed, index)
     image_name, audio_name = f"images/{index:06d}.png", f"audio/{index:06d}.flac"
