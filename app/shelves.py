@@ -94,7 +94,7 @@ class NearShelf:
         """Return rows and cosines of the nearest items of every modality, nearest first."""
         if kind != "near":
             return None
-        from app.workbench import neighbours
+        from app.neighbourhood import neighbours
 
         data = cached_map.seen(self.place, self.name, self.tap, self.space)
         found = neighbours(data, row, tap=self.tap, k=NEAR_EACH)

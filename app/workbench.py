@@ -1,4 +1,4 @@
-"""The use cases, for both faces: make data, train, embed, probe, align, map, find neighbours.
+"""The use cases, for both faces: make data, train, embed, probe, align, map.
 
 Nothing here prints or draws. Results are plain JSON values, or tables; what is dear to compute is
 kept in the store under everything it depends on.
@@ -11,17 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from app.alignment import align as measure_alignment
 from app.likeness import compare_modalities as measure_likeness
 from app.probing import probe_modality
 from d2v_core.errors import InputError, StoreError
-from d2v_core.modality import MODALITIES
-from d2v_core.store import Recipe, Representation, Store
+from d2v_core.store import Recipe, Store
 from probes.maps import pca_map, umap_map
-from probes.neighbours import nearest
 
 if TYPE_CHECKING:
     from d2v_core.embed import Embedded
@@ -332,31 +329,6 @@ def make_map(
         del about[name_]
     store.keep(key, points, about)
     return points, about
-
-
-def neighbours(data: Representation, row: int, *, tap: str, k: int = 5) -> dict[str, pd.DataFrame]:
-    """Return the nearest items of one item in every modality, by cosine in the layer itself.
-
-    Args:
-        data: the representation.
-        row: of the item.
-        tap: which layer.
-        k: how many of each modality.
-
-    Returns:
-        By modality the nearest items, nearest first, with their `cosine` and `row`.
-    """
-    x = data.layers[tap]
-    found = {}
-    for modality in MODALITIES:
-        rows = np.flatnonzero((data.items["modality"] == modality).to_numpy())
-        rows = rows[rows != row]
-        if len(rows):
-            near = nearest(x[[row]], x[rows], k)
-            table = data.items.iloc[rows[near.ids[0]]].copy()
-            table["cosine"], table["row"] = near.cosines[0], rows[near.ids[0]]
-            found[modality] = table
-    return found
 
 
 def media_path(recipe: Recipe, media: object) -> Path:
