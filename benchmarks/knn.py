@@ -6,8 +6,9 @@ Both get the same arrays and return the k bank rows with the largest cosine to e
 take turns, and the medians are printed with their ratio: once from raw arrays to neighbours, as a
 probe asks for them (ours normalises both sides and faiss builds its index), and once faiss's search
 alone on an index that is ready, which spares it the work that ours is still charged for. Then the
-share of neighbours that agree. faiss is no dependency of the workbench: without it, only our
-times are printed.
+share of neighbours that agree. Last, what a visitor of the map waits for: one item beside 100,000
+others, ours without a copy of the bank beside our search for many and faiss's ready index. faiss is
+no dependency of the workbench: without it, only our times are printed.
 """
 
 import argparse
@@ -23,8 +24,10 @@ import torch
 
 from probes.checks import unit_rows
 from probes.neighbours import nearest
+from probes.one_query import OneQuery
 
 BANK, DIM = 20_000, 768
+BANK_OF_ONE = 100_000
 CASES = ((500, 20), (500, 200), (2000, 20), (2000, 200), (8000, 20), (8000, 100), (8000, 200))
 
 
@@ -80,8 +83,27 @@ def compare(queries: int, k: int, *, faiss: ModuleType | None, repeats: int, dev
     )
 
 
+def one_query(*, faiss: ModuleType | None, repeats: int) -> str:
+    """Search for the neighbours of one item of a large bank; return the line to print."""
+    bank = np.random.default_rng(0).normal(size=(BANK_OF_ONE, DIM)).astype(np.float32)
+    rows, query = np.arange(BANK_OF_ONE), bank[:1]
+    works: dict[str, Callable[[], Any]] = {
+        "ours": lambda: OneQuery.of(query[0], bank).nearest(rows, 5),
+        "search for many": lambda: nearest(query, bank, 5),
+    }
+    if faiss is not None:
+        ready = index_of(faiss, bank)
+        works["faiss, index ready"] = lambda: ready.search(unit_rows(query), 5)
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            seconds[name].append(timed(work)[0])
+    medians = [f"{name} {statistics.median(values):.3f}" for name, values in seconds.items()]
+    return f"one query, bank of {BANK_OF_ONE:,}: {', '.join(medians)}"
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, and the line of one query."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="where ours computes; faiss stays on CPU")
@@ -99,6 +121,7 @@ def main() -> None:
     for queries, k in CASES:
         row = compare(queries, k, faiss=faiss, repeats=options.repeats, device=options.device)
         print(row, flush=True)
+    print(one_query(faiss=faiss, repeats=options.repeats))
 
 
 if __name__ == "__main__":
