@@ -33,9 +33,9 @@ Report = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what is being done."""
 
 
-def key_of(run: Path, data: Path) -> str:
+def _key(checkpoints: Sequence[Path], data: Path) -> str:
     """Return under what the maps are kept: other checkpoints or other data, another key."""
-    steps = ",".join(path.name for path in complete_checkpoints(run))
+    steps = ",".join(path.name for path in checkpoints)
     return f"learning|1|{steps}|{MOST_POINTS}|{data.resolve()}"
 
 
@@ -44,13 +44,21 @@ def complete_checkpoints(run: Path) -> list[Path]:
     return sorted(path.parent for path in (run / "checkpoints").glob("step_*/state.json"))
 
 
-def kept(run: Path, data: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
-    """Return the maps if they have been drawn; see `watch`."""
+def newest(run: Path, data: Path) -> tuple[pd.DataFrame, dict[str, Any]] | None:
+    """Return the maps that were drawn last, of all checkpoints or the first of them; see `watch`.
+
+    A training that goes on writes another checkpoint while those before it are being drawn.
+    """
     if not (run / STORE).is_dir():
         return None
     from d2v_core.store import Store  # seconds to import, and most pages do without
 
-    return Store(run / STORE).kept(key_of(run, data))
+    places, store = complete_checkpoints(run), Store(run / STORE)
+    for count in range(len(places), FEWEST_CHECKPOINTS - 1, -1):
+        made = store.kept(_key(places[:count], data))
+        if made is not None:
+            return made
+    return None
 
 
 def watch(
@@ -82,10 +90,11 @@ def watch(
             f"{run.name} has {len(places)} checkpoint{'s' * (len(places) != 1)}; to watch it learn "
             f"takes {FEWEST_CHECKPOINTS} or more, which a training writes as it goes on"
         )
-    done = kept(run, data)
+    store = Store(run / STORE, create=True)
+    done = store.kept(_key(places, data))
     if done is not None:
         return done
-    folder, store = read_folder(data), Store(run / STORE, create=True)
+    folder = read_folder(data)
     names = []
     for number, place in enumerate(places):
         words = f"embedding at step {step_of(place)}, {number + 1} of {len(places)}"
@@ -100,7 +109,7 @@ def watch(
         names.append(embed(encoder, part, store, report=note).name)
     report(len(places), len(places) + 1, "drawing the maps")
     points, about = draw(store, names, [step_of(p) for p in places], method=method)
-    store.keep(key_of(run, data), points, about)
+    store.keep(_key(places, data), points, about)
     return points, about
 
 

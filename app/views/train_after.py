@@ -1,24 +1,16 @@
-"""After a training: how its features fare, its items for the other pages, and how it came about."""
+"""After a training: how its features fare, and its items for the other pages."""
 
-import sys
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
-from app import cached_data, learning, places, run_curves, run_folders, tasks
+from app import cached_data, places, run_curves, run_folders, tasks
 from app.looking import Looked
-from app.map_chart import MOST_CATEGORIES
 from app.models import model_of
 from app.run_folders import Run
-from app.training_charts import learning_figure
 from app.views import waiting
-from app.views.explained import brief
 from app.views.opening import wish_store
-from app.words import SINGULAR
 from d2v_core.errors import D2VError
-
-COLOURS = {"label": "label", "modality": "sense", "split": "split"}
 
 
 def draw_after(run: Run) -> None:
@@ -34,8 +26,6 @@ def draw_after(run: Run) -> None:
         )
         return
     draw_embedding(run)
-    if len(run.checkpoints) >= learning.FEWEST_CHECKPOINTS:
-        draw_learning(run)
 
 
 def data_of(run: Run) -> Looked | None:
@@ -103,75 +93,3 @@ def draw_embedding(run: Run) -> None:
             "Every item goes through every layer; then *Map*, *Layers*, *Ask* and *Do they meet?* "
             "show this run, beside an untrained network and low-level features."
         )
-
-
-def draw_learning(run: Run) -> None:
-    """Draw the map at every checkpoint as one that moves."""
-    st.subheader("Watch it learn")
-    folder = places.task_folder("watch", learning.key_of(run.folder, Path(str(run.data))))
-    if waiting.wait_for(folder, "Drawing", key="watch") in tasks.GOING:
-        return
-    made = learning.kept(run.folder, Path(str(run.data)))
-    if made is None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Draw the maps",
-                key="watch",
-                icon=":material/animation:",
-                on_click=waiting.begin,
-                args=(
-                    folder,
-                    [sys.executable, "-m", "app.learning", str(run.folder), str(run.data)],
-                ),
-            )
-            st.caption(
-                f"The same items at all {len(run.checkpoints)} checkpoints, on maps that go on "
-                "from each other: a point moves only if its neighbours change."
-            )
-        return
-    draw_maps(*made)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Open the checkpoints on the map",
-            key="open_checkpoints",
-            icon=":material/scatter_plot:",
-            on_click=wish_store,
-            args=(str(run.folder / learning.STORE),),
-        )
-        st.caption(
-            "Every checkpoint is a run there, to look into item by item; *Through training* goes "
-            "from one to the next."
-        )
-
-
-def draw_maps(points: pd.DataFrame, about: dict) -> None:
-    """Draw the maps with their choice of colours."""
-    few = [c for c in COLOURS if c == "modality" or 1 < points[c].nunique() <= MOST_CATEGORIES]
-    colour = st.segmented_control(
-        "Colours",
-        few,
-        format_func=lambda name: COLOURS[name],
-        default=few[0],
-        key="watch_colour",
-        required=True,
-    )
-    hover = points["modality"].map(SINGULAR) + " of " + points["label"].fillna("no label")
-    dark = st.context.theme.type == "dark"
-    figure = learning_figure(points.assign(hover=hover), colour, dark=dark)
-    st.plotly_chart(
-        figure,
-        key="watch_figure",
-        theme=None,
-        config={"displayModeBar": False},
-        alt=f"Map of {about['items']} items at each checkpoint; the slider chooses the step",
-    )
-    trust = [score["value"] for score in about["trust"].values()]
-    st.caption(
-        f"{about['items']:,} items, held-out ones first, at the last layer ({about['tap']}). "
-        f"Trustworthiness of the maps {min(trust):.2f} to {max(trust):.2f}, a random map "
-        f"{about['trust'][str(about['start'])]['chance']:.2f}: at 1, what is near on the map is "
-        "near in the layer. How far apart groups lie, and how large they are, means little.",
-        help=brief("trustworthiness", "checkpoint", "UMAP"),
-    )
-    with st.expander("Step by step, in figures"):
-        st.dataframe(run_curves.moves_table(about), hide_index=True)

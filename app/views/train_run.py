@@ -13,8 +13,9 @@ from app.tasks import JOB, QUEUED
 from app.training_charts import knn_curves, loss_curves, signal_curves
 from app.training_words import SIGNALS, STANDINGS, seconds_words
 from app.views.explained import brief
-from app.views.train_after import draw_after
+from app.views.train_after import data_of, draw_after
 from app.views.train_runs import share_of, standing_of
+from app.views.train_watch import draw_learning
 from app.views.waiting import bar_words
 from app.words import PLURAL
 from d2v_core.errors import D2VError
@@ -27,13 +28,12 @@ def draw_run(run: Run) -> None:
     """Draw a run, again and again while it is going."""
     every = EVERY_SECONDS if run.is_going else None
     st.fragment(draw_live, run_every=every)(run.folder, was_going=run.is_going)
-    if run.checkpoints and not run.is_going:
+    if run.is_going:
+        st.caption("When it has ended, its items can be embedded for the other pages.")
+    elif run.checkpoints:
         draw_after(run)
-    elif run.is_going:
-        st.caption(
-            "When it has ended, its items can be embedded for the other pages, and you can watch "
-            "how the map came about."
-        )
+    if data_of(run) is not None:
+        draw_learning(run, Path(str(run.data)))
 
 
 def draw_live(folder: Path, *, was_going: bool) -> None:

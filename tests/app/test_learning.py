@@ -59,9 +59,9 @@ def test_how_far_it_is_only_grows_and_has_words(watched):
 
 
 @pytest.mark.slow
-def test_what_was_drawn_is_kept_until_there_is_another_checkpoint(watched, run, toys, tmp_path):
+def test_what_was_drawn_is_kept_also_when_there_is_another_checkpoint(watched, run, toys, tmp_path):
     points, about, _ = watched
-    kept = learning.kept(run, toys)
+    kept = learning.newest(run, toys)
     assert kept is not None
     assert kept[1] == about
     assert kept[0]["x"].tolist() == points["x"].tolist()
@@ -70,8 +70,8 @@ def test_what_was_drawn_is_kept_until_there_is_another_checkpoint(watched, run, 
     shutil.copytree(run, copy)
     last = learning.complete_checkpoints(copy)[-1]
     shutil.copytree(last, last.with_name("step_00000007"))
-    assert learning.kept(copy, toys) is None
-    assert learning.kept(run, tmp_path) is None  # other data
+    assert learning.newest(copy, toys)[1] == about  # which are those of the checkpoints before
+    assert learning.newest(run, tmp_path) is None  # other data
 
 
 @pytest.mark.slow
@@ -100,7 +100,7 @@ def test_one_checkpoint_is_nothing_to_watch(tmp_path, toys):
     (tmp_path / "checkpoints" / "step_00000000" / "state.json").write_text("{}")
     (tmp_path / "checkpoints" / "step_00000001").mkdir()  # not complete
 
-    assert learning.kept(tmp_path, toys) is None
+    assert learning.newest(tmp_path, toys) is None
     with pytest.raises(InputError, match="has 1 checkpoint; to watch it learn takes 2 or more"):
         learning.watch(tmp_path, toys)
 

@@ -332,6 +332,41 @@ def test_a_run_is_watched_as_it_learnt(open_train, little, root, toys):
 
 
 @pytest.mark.slow
+def test_a_run_is_watched_while_it_learns(open_train, little, root):
+    from app import places
+
+    run = root / "little"
+    shutil.copytree(little, run)
+    now = time.time()
+    tasks.write_task(run / JOB, Task(command=["x"], asked=now, began=now, heartbeat=now))
+    app = open_train()
+    assert "Training: " in said(app)
+    assert len(app.get("plotly_chart")) > 0
+    assert not any(label.startswith("Draw them") for label in buttons(app))
+
+    last = learning.complete_checkpoints(run)[-1]
+    shutil.copytree(last, last.with_name("step_00000007"))
+    app.run()
+    assert "Draw them with 1 newer checkpoint" in buttons(app)
+    assert "Trustworthiness of the maps" in said(app)  # those before are still there
+
+    app.toggle(key="watch_live").set_value(True).run()
+    assert not app.exception
+    (task,) = places.task_folders("watch")
+    assert tasks.read_task(task / QUEUED).command[1:3] == ["-m", "app.learning"]
+    assert "Drawing: starting" in said(app)
+
+
+@pytest.mark.slow
+def test_a_run_that_saved_once_says_when_it_can_be_watched(open_train, toys, root):
+    write_run(root / "begun", [], data=str(toys))
+    shutil.rmtree(root / "begun" / "checkpoints" / "step_00000100")
+    app = open_train(toys)
+
+    assert "It takes 2 checkpoints to see a change, and 1 has been saved so far." in said(app)
+
+
+@pytest.mark.slow
 def test_an_embedded_run_opens_on_the_map(open_train, little, root, tmp_path, toys, monkeypatch):
     from app import embed_run, places
     from app.background import MapJobs
