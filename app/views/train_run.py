@@ -27,7 +27,7 @@ PLAIN = {"displayModeBar": False}
 def draw_run(run: Run) -> None:
     """Draw a run, again and again while it is going."""
     every = EVERY_SECONDS if run.is_going else None
-    st.fragment(draw_live, run_every=every)(run.folder, was_going=run.is_going)
+    st.fragment(draw_live, run_every=every)(run.folder, seen=standing_still(run))
     if run.is_going:
         st.caption("When it has ended, its items can be embedded for the other pages.")
     elif run.checkpoints:
@@ -36,10 +36,15 @@ def draw_run(run: Run) -> None:
         draw_learning(run, Path(str(run.data)))
 
 
-def draw_live(folder: Path, *, was_going: bool) -> None:
-    """Draw all that changes while a run is going; draw the whole page anew when it has ended."""
+def standing_still(run: Run) -> tuple[bool, bool, int]:
+    """Return what the rest of the page depends on: is it going, on known data, what was saved."""
+    return run.is_going, run.data is not None, len(run.checkpoints)
+
+
+def draw_live(folder: Path, *, seen: tuple[bool, bool, int]) -> None:
+    """Draw all that changes with every step; draw the whole page anew when something else does."""
     run = run_folders.read_run(folder)
-    if was_going and not run.is_going:
+    if standing_still(run) != seen:
         st.rerun()
     lines = run_folders.numbers(folder)
     draw_head(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from app import learning, places, run_curves, run_folders, tasks
+from app import learning, places, run_curves, tasks
 from app.map_chart import MOST_CATEGORIES
 from app.run_folders import Run
 from app.training_charts import learning_figure
@@ -15,7 +15,6 @@ from app.views.explained import brief
 from app.views.opening import wish_store
 from app.words import SINGULAR
 
-EVERY_SECONDS = 2.0
 COLOURS = {"label": "label", "modality": "sense", "split": "split"}
 
 
@@ -27,7 +26,6 @@ def draw_learning(run: Run, data: Path) -> None:
     st.subheader("Watch it learn")
     is_live = False
     if run.is_going:
-        st.fragment(_look_for_another, run_every=EVERY_SECONDS)(run.folder, there)
         is_live = st.toggle(
             "Draw the map anew at every checkpoint",
             key="watch_live",
@@ -52,12 +50,6 @@ def draw_learning(run: Run, data: Path) -> None:
     if made is not None:
         draw_maps(*made)
         draw_way(run)
-
-
-def _look_for_another(folder: Path, there: int) -> None:
-    """Draw the whole page anew when there is another checkpoint."""
-    if len(run_folders.read_run(folder).checkpoints) > there:
-        st.rerun()
 
 
 def draw_wish(folder: Path, command: list[str], *, drawn: int, there: int) -> None:
