@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import threading
+from collections import Counter
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -168,11 +169,16 @@ def test_a_name_that_is_none_is_refused(tmp_path, name):
 # --- a server that is a hub
 
 
-class Hub(BaseHTTPRequestHandler):
-    """Answers as the hub does: a list of files, and the files."""
+COMMIT = "b" * 40
+BRANCH = "/api/datasets/me/pets/revision/refs/convert/parquet"
+TREE = f"/api/datasets/me/pets/tree/{COMMIT}"
 
-    def __init__(self, files, *args):
-        self.files = files
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as the hub does: the commit of a branch, a list of its files, and the files."""
+
+    def __init__(self, files, given, *args):
+        self.files, self.given = files, given
         super().__init__(*args)
 
     def log_message(self, format, *args):  # its name there
@@ -186,27 +192,30 @@ class Hub(BaseHTTPRequestHandler):
 
     def answer(self, *, with_body):
         path = unquote(urlsplit(self.path).path)
-        is_list = path.startswith("/api/datasets/me/pets/tree/refs/convert/parquet")
-        name = path.partition("/resolve/refs/convert/parquet/")[2]
-        if is_list:
-            listed = [{"type": "file", "path": n, "size": len(x)} for n, x in self.files.items()]
-            body = json.dumps([{"oid": "0" * 40} | file for file in listed]).encode()
-        else:
-            body = self.files.get(name, b"")
-        self.send_response(200 if is_list or body else 404)
+        name = path.partition(f"/resolve/{COMMIT}/")[2]
+        listed = [{"type": "file", "path": n, "size": len(x)} for n, x in self.files.items()]
+        about = {
+            BRANCH: {"id": "me/pets", "sha": COMMIT},
+            TREE: [{"oid": "0" * 40} | file for file in listed],
+        }
+        body = json.dumps(about[path]).encode() if path in about else self.files.get(name, b"")
+        self.send_response(200 if body else 404)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-        self.send_header("X-Repo-Commit", "b" * 40)
-        if not (is_list or body):
+        self.send_header("X-Repo-Commit", COMMIT)
+        if not body:
             self.send_header("X-Error-Code", "RepoNotFound")
         self.end_headers()
         if with_body:
             self.wfile.write(body)
+            self.given += [name] if name else []
 
 
 @contextlib.contextmanager
-def serving(files):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, files))
+def serving(files, given=None):
+    """Give the address of a hub with these files; names of files go into `given` as they go out."""
+    given = [] if given is None else given
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, files, given))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -217,9 +226,10 @@ def serving(files):
         thread.join()
 
 
-def packed(rows):
+def packed(rows, start=0, *, without=()):
+    """Return a file; of two with the same bytes the hub's cache would keep one."""
     to = pa.BufferOutputStream()
-    pq.write_table(table(rows), to)
+    pq.write_table(table(rows, start).drop_columns(list(without)), to)
     return to.getvalue().to_pybytes()
 
 
@@ -243,6 +253,87 @@ def test_the_hub_is_asked_for_its_parquet_files(tmp_path, at):
     folder = read_folder(tmp_path / "out")
     assert [item.split for item in folder.of("image")] == ["test", "train", "train", "train"]
     assert "huggingface.co/datasets/me/pets" in (tmp_path / "out" / "README.txt").read_text()
+
+
+SHARDS = {
+    "default/test/0000.parquet": packed(6),
+    **{f"default/train/000{n}.parquet": packed(6, 6 * n + 6) for n in range(3)},
+}
+FIRST, SECOND = "default/train/0000.parquet", "default/train/0001.parquet"
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(2, [FIRST]), (3, [FIRST]), (4, [FIRST, SECOND])])
+def test_a_limit_fetches_no_more_files_than_it_wants(tmp_path, at, limit, wanted):
+    """A file has three rows of each of two labels."""
+    given = []
+    with serving(SHARDS, given) as url:
+        at(url)
+        notes = get("hub:me/pets", tmp_path / "out", limit=limit)
+
+    folder = read_folder(tmp_path / "out")
+    assert given == wanted
+    assert Counter(item.label for item in folder.of("image")) == {"cat": limit, "dog": limit}
+    assert len(list((tmp_path / "out" / "images").iterdir())) == 2 * limit
+    size = sum(len(SHARDS[name]) for name in wanted) / 1e6
+    assert notes == (
+        f"fetched {len(wanted)} of 4 files, {size:,.1f} MB, of commit bbbbbbbbbbbb",
+        "all rows are of one split there; new splits are made of them",
+    )
+    assert f"{notes[0]}.\n" in (tmp_path / "out" / "README.txt").read_text()
+
+
+def test_what_was_fetched_is_not_fetched_again(tmp_path, at):
+    given = []
+    with serving(SHARDS, given) as url:
+        at(url)
+        get("hub:me/pets", tmp_path / "few", limit=1)
+        notes = get("hub:me/pets", tmp_path / "more", limit=6)
+        all_of_it = get("hub:me/pets", tmp_path / "all")
+
+    assert sorted(given) == sorted(SHARDS)  # each once
+    assert "fetched 1 of 4 files" in notes[0]
+    assert notes[0].endswith("; 1 more from the cache")
+    assert "fetched 2 of 4 files" in all_of_it[0]
+    assert len(read_folder(tmp_path / "all").of("image")) == 24
+
+
+def test_a_limit_beyond_the_train_rows_goes_on_with_the_others_and_their_splits(tmp_path, at):
+    with serving(SHARDS) as url:
+        at(url)
+        get("hub:me/pets", tmp_path / "out", limit=11)
+
+    images = read_folder(tmp_path / "out").of("image")
+    assert [item.split for item in images] == ["train"] * 18 + ["test"] * 4
+
+
+def test_rows_without_labels_count_together(tmp_path, at):
+    given = []
+    shards = {
+        f"default/train/{n:04}.parquet": packed(5, 5 * n, without=["label"]) for n in range(9)
+    }
+    with serving(shards, given) as url:
+        at(url)
+        get("hub:me/pets", tmp_path / "out", limit=7)
+
+    assert len(given) == 2
+    assert len(read_folder(tmp_path / "out").of("image")) == 7
+
+
+def test_labels_that_are_listed_nowhere_are_those_of_the_files_that_were_looked_at(tmp_path, at):
+    given, shards = [], {}
+    for number, words in enumerate(["aab", "abb", "ccc"]):
+        to = pa.BufferOutputStream()
+        texts = [f"{word} {number} {place}" for place, word in enumerate(words)]
+        pq.write_table(pa.table({"text": texts, "label": list(words)}), to)
+        shards[f"train-{number:05}-of-00003.parquet"] = to.getvalue().to_pybytes()
+    with serving(shards, given) as url:
+        at(url)
+        notes = get("hub:me/pets", tmp_path / "out", limit=2)
+
+    labels = [item.label for item in read_folder(tmp_path / "out").items]
+    assert labels == ["a", "a", "b", "b"]
+    assert len(given) == 2
+    assert notes[1].startswith("which labels there are is known only after all files")
 
 
 def test_of_several_parts_one_has_to_be_chosen(tmp_path, at):

@@ -10,7 +10,8 @@ from d2v_core.data.sources.class_archives import (
     make_cifar10,
     make_digits,
 )
-from d2v_core.data.sources.hub import PREFIX, make_hub
+from d2v_core.data.sources.hub import make_hub
+from d2v_core.data.sources.hub_files import PREFIX
 from d2v_core.data.sources.making import Wish, fresh_folder
 from d2v_core.data.sources.stamps import make_stamps
 from d2v_core.data.sources.wordnet import make_wordnet
@@ -35,7 +36,7 @@ def get(
     from_: Path | None = None,
     limit: int | None = None,
     progress: Progress | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Make a named real data set into a data folder, complete or not at all.
 
     Args:
@@ -44,8 +45,12 @@ def get(
         from_: the archive, package or folder to take the data from. If it is None, `stamps` and
             `wordnet` are found where they are installed, or fetched with apt-get; `cifar10` and
             `digits` are fetched from their authors, once.
-        limit: at most so many rows of each label, chosen by a hash of their ids.
+        limit: at most so many rows of each label, chosen by a hash of their ids; of `hub:ID` the
+            first ones, and no more files are fetched than that wants.
         progress: called after each row.
+
+    Returns:
+        What a person should know of it: what was fetched, which version it is.
 
     Raises:
         InputError: if there is no such data set, its data are not there or damaged, or `out` is
@@ -57,9 +62,11 @@ def get(
         raise InputError(f"limit={limit}; wanted is at least 1 row of each label")
     if from_ is not None and not from_.exists():
         raise InputError(f"{from_} does not exist")
+    notes: list[str] = []
     with fresh_folder(out) as folder:
-        wish = Wish(from_=from_, limit=limit, progress=progress)
+        wish = Wish(from_=from_, limit=limit, progress=progress, say=notes.append)
         if name.startswith(PREFIX):
             make_hub(name.removeprefix(PREFIX), folder, wish)
         else:
             SOURCES[name](folder, wish)
+    return tuple(notes)

@@ -30,6 +30,8 @@ class Wish:
     from_: Path | None = None
     limit: int | None = None
     progress: Progress | None = None
+    say: Callable[[str], None] = lambda _: None
+    """Is told what a person should know of what was made."""
 
     def archive(self, name: str, *, origin: str) -> Path:
         """Return the archive to take the data from, or say where to get it."""
