@@ -66,16 +66,29 @@ def data_get(
     from_: Annotated[
         Path | None, typer.Option("--from", help="The archive or folder to take it from.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many rows of each label.")] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            help="At most so many rows of each label; of hub:ID no more files are fetched than "
+            "that wants."
+        ),
+    ] = None,
 ) -> None:
     """Make a named real data set into a data folder.
+
+    stamps, cifar10, digits, wordnet and hub:ID are fetched. animal-sounds and birds are published
+    nowhere to be fetched from: they want --from with an archive of CLASS/NAME.wav or .flac, birds
+    with a folder that has cifar10.zip and animal-sounds.zip. Another version of cifar10 or digits
+    given with --from is read, and it is said that it is another one.
 
     Example: d2v data get stamps --out data/stamps
     """
     from d2v_core.data.sources import get
 
     with progress("Copying") as report:
-        get(name, out, from_=from_, limit=limit, progress=report)
+        notes = get(name, out, from_=from_, limit=limit, progress=report)
+    for note in notes:
+        say(note)
     say(f"{name} in {out}")
 
 

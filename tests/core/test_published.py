@@ -218,6 +218,21 @@ def test_a_published_archive_may_be_given_as_a_file(tmp_path):
     assert len(read_folder(tmp_path / "out").items) == 60
 
 
+@pytest.mark.parametrize("change", [0, 1, -1])
+def test_of_a_file_that_is_given_it_is_said_if_it_is_another_version(tmp_path, monkeypatch, change):
+    """It is read all the same: another one of the same size, and one that is a byte longer."""
+    path, content = tmp_path / "given.tar.gz", cifar10_tar(10)
+    path.write_bytes(content + b"\0" * max(change, 0))
+    digest = hashlib.sha256(content if change >= 0 else b"").hexdigest()
+    published = Published("https://example.org/c.tar.gz", len(content), digest)
+    monkeypatch.setattr(class_archives, "CIFAR10", published)
+    notes = get("cifar10", tmp_path / "out", from_=path)
+
+    said = f"{path} is another version than https://example.org/c.tar.gz; it is read as it is"
+    assert notes == ((said,) if change else ())
+    assert len(read_folder(tmp_path / "out").items) == 60
+
+
 @pytest.mark.parametrize(
     ("members", "reason"),
     [

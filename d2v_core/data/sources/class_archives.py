@@ -11,7 +11,7 @@ import soundfile
 
 from d2v_core.data.sources.archives import copy_member, open_zip
 from d2v_core.data.sources.making import Row, Wish, choose, hashed, make_rows, write_metadata
-from d2v_core.data.sources.published import CIFAR10, DIGITS, fetch
+from d2v_core.data.sources.published import CIFAR10, DIGITS, Published, fetch, other_version
 from d2v_core.data.sources.published_archives import as_class_folders, cifar10_files, digit_files
 from d2v_core.errors import InputError
 
@@ -39,7 +39,7 @@ A group is a speaker: who is tested on was never heard in training.
 
 def make_cifar10(folder: Path, wish: Wish) -> None:
     """Make CIFAR-10: image and label; `val` is a tenth of the original training pictures."""
-    found = wish.from_ or fetch(CIFAR10, progress=wish.progress)
+    found = _given_or_fetched(CIFAR10, wish)
     with as_class_folders(found, cifar10_files) as path:
         rows = _pictures(path, folder, wish, labels=None)
     write_metadata(folder, rows, about=_ABOUT_CIFAR10)
@@ -75,7 +75,7 @@ def make_birds(folder: Path, wish: Wish) -> None:
 
 def make_digits(folder: Path, wish: Wish) -> None:
     """Make the spoken digits: audio, label = digit, group = speaker."""
-    found = wish.from_ or fetch(DIGITS, progress=wish.progress)
+    found = _given_or_fetched(DIGITS, wish)
     with (
         as_class_folders(found, digit_files) as path,
         open_zip(path, _DIGITS) as (archive, matches),
@@ -90,6 +90,17 @@ def make_digits(folder: Path, wish: Wish) -> None:
 
         rows = make_rows(chosen, make, wish.progress)
     write_metadata(folder, rows, about=_ABOUT_DIGITS)
+
+
+def _given_or_fetched(wanted: Published, wish: Wish) -> Path:
+    """Return the archive; of one that was given it is said if it is another version."""
+    if wish.from_ is None:
+        return fetch(wanted, progress=wish.progress)
+    if wish.from_.is_file():
+        said = other_version(wanted, wish.from_)
+        if said is not None:
+            wish.say(said)
+    return wish.from_
 
 
 def _pictures(path: Path, folder: Path, wish: Wish, *, labels: Collection[str] | None) -> list[Row]:

@@ -83,6 +83,27 @@ def fetch(wanted: Published, *, progress: Progress | None = None) -> Path:
     return whole
 
 
+def other_version(wanted: Published, path: Path) -> str | None:
+    """Say that a file is not the one that was published; None if it is that one.
+
+    What another version holds is read all the same: its rows show what it is, and a person who
+    brings a file means that file.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        is_same = path.stat().st_size == wanted.size and _sha256_of(path) == wanted.sha256
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return None if is_same else f"{path} is another version than {wanted.url}; it is read as it is"
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _complete(wanted: Published, part: Path, progress: Progress | None) -> None:
     """Add what is missing of a file; a connection that breaks is tried again."""
     for attempt in range(1, ATTEMPTS + 1):
@@ -124,8 +145,7 @@ def _size(part: Path) -> int:
 
 def _check(wanted: Published, part: Path) -> None:
     """Remove a file that is not the one that was published, and say so."""
-    with part.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256_of(part)
     if found != wanted.sha256:
         part.unlink()
         raise InputError(
