@@ -16,11 +16,8 @@ from app.words import PLURAL, SINGULAR, tap_words
 from d2v_core.errors import D2VError, MediaError
 from d2v_core.modality import MODALITIES, Modality
 
-WAYS: dict[str, tuple[Modality, str]] = {
-    "Words": ("text", ":material/edit:"),
-    "A picture": ("image", ":material/image:"),
-    "A sound": ("audio", ":material/graphic_eq:"),
-}
+WAYS: dict[str, Modality] = {"Words": "text", "A picture": "image", "A sound": "audio"}
+DEVICES = {"image": "The camera", "audio": "The microphone"}
 SHOWN = 6
 EXAMPLES = 4
 SPACES = {
@@ -34,16 +31,15 @@ def choose_query(chosen: state.Chosen) -> tuple[Modality, str | Path] | None:
     way = st.segmented_control(
         "Ask with",
         list(WAYS),
-        format_func=lambda name: f"{WAYS[name][1]} {name}",
         default="Words",
         key="ask_with",
         bind="query-params",
         required=True,
     )
-    modality, _ = WAYS[way]
+    modality = WAYS[way]
     if modality == "text":
         return choose_words(chosen)
-    given = choose_picture() if modality == "image" else choose_sound()
+    given = choose_media(modality)
     if given is None:
         st.caption("Nothing is sent anywhere: it is read by the models on this machine.")
         return None
@@ -96,19 +92,26 @@ def take_example() -> None:
         st.session_state["ask_words"] = st.session_state["ask_example"]
 
 
-def choose_picture() -> Any:  # noqa: ANN401  # Streamlit's uploaded file
-    """Draw a place for a picture."""
-    return st.file_uploader("A picture", PICTURES, key="ask_picture", max_upload_size=50)
+def choose_media(modality: Modality) -> Any:  # noqa: ANN401  # Streamlit's uploaded file
+    """Draw a place for a picture or a sound, or a camera or a microphone.
 
-
-def choose_sound() -> Any:  # noqa: ANN401  # Streamlit's uploaded file
-    """Draw a place for a sound, and a microphone."""
-    left, right = st.columns(2)
-    with left:
-        given = st.file_uploader("A sound", SOUNDS, key="ask_sound", max_upload_size=50)
-    with right:
-        recorded = st.audio_input("Or sing like a bird", key="ask_recording")
-    return given or recorded
+    A camera is drawn only for those who choose it: the browser asks for it at once.
+    """
+    source = st.segmented_control(
+        "From",
+        ["A file", DEVICES[modality]],
+        default="A file",
+        key=f"ask_from_{modality}",
+        required=True,
+        label_visibility="collapsed",
+    )
+    if source != "A file":
+        if modality == "image":
+            return st.camera_input("Show it something", key="ask_camera")
+        return st.audio_input("Sing like a bird", key="ask_recording")
+    if modality == "image":
+        return st.file_uploader("A picture", PICTURES, key="ask_picture", max_upload_size=50)
+    return st.file_uploader("A sound", SOUNDS, key="ask_sound", max_upload_size=50)
 
 
 def draw_answer(chosen: state.Chosen, answer: Mapping[str, Any]) -> None:

@@ -99,6 +99,24 @@ def test_a_file_is_asked_with(page, toys, way, key):
     assert "00" not in kept.suffix
 
 
+@pytest.mark.parametrize(
+    ("way", "key", "source", "kind"),
+    [
+        ("A picture", "ask_from_image", "The camera", "camera_input"),
+        ("A sound", "ask_from_audio", "The microphone", "audio_input"),
+    ],
+)
+def test_a_device_is_asked_for_only_by_those_who_choose_it(page, way, key, source, kind):
+    page.segmented_control(key="ask_with").set_value(way).run()
+    assert not page.get(kind)
+    assert len(page.file_uploader) == 1
+
+    page.segmented_control(key=key).set_value(source).run()
+    assert not page.exception
+    assert len(page.get(kind)) == 1
+    assert not page.file_uploader
+
+
 def test_what_is_no_picture_is_refused(page):
     page.segmented_control(key="ask_with").set_value("A picture").run()
     page.file_uploader(key="ask_picture").set_value(("x.png", b"no picture", "image/png")).run()

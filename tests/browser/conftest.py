@@ -16,8 +16,10 @@ from tests.conftest import ROOT
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
     "--disable-background-networking --disable-component-update --use-angle=swiftshader "
-    "--enable-unsafe-swiftshader"
+    "--enable-unsafe-swiftshader --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 ).split()
+"""The last two: a camera that shows a clock and a microphone that beeps, for whoever asks."""
+
 HARMLESS = ("_stcore/health", "_stcore/host-config")  # Streamlit looks for itself below the page
 START_SECONDS, PAGE_SECONDS = 90, 240
 

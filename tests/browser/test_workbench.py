@@ -9,6 +9,8 @@ PAGES = ("", "map", "layers", "meet")
 
 pytestmark = pytest.mark.slow
 
+PATIENCE_MS = 120_000
+
 
 def lonely_sound(page):
     """Return the row of the sound that has most room around it, so that none lies over it."""
@@ -97,3 +99,25 @@ def test_a_click_on_a_song_of_the_sample(page, sample_address):
     page.goto(f"{sample_address}/map?method=PCA")
     settle(page)
     check_click(page)
+
+
+def test_a_file_the_camera_and_the_microphone_are_asked_with(page, sample_address):
+    page.goto(f"{sample_address}/ask?run=paired&ask_with=A+picture")
+    settle(page)
+    picture = next((workbench.SAMPLE_DATA / "images").glob("*.png"))
+    page.locator('input[type="file"]').set_input_files(picture)
+    found = page.get_by_text("Nearest sounds")
+    found.wait_for(timeout=PATIENCE_MS)
+
+    page.get_by_role("radio", name="The camera").click()
+    found.wait_for(state="detached", timeout=PATIENCE_MS)  # what the file found is gone with it
+    page.get_by_role("button", name="Take Photo").click(timeout=PATIENCE_MS)
+    found.wait_for(timeout=PATIENCE_MS)
+
+    page.get_by_role("radio", name="A sound").click()
+    page.get_by_role("radio", name="The microphone").click()
+    page.get_by_role("button", name="Record").click(timeout=PATIENCE_MS)
+    page.wait_for_timeout(1000)  # of beeps
+    page.get_by_role("button", name="Stop recording").click()
+    page.get_by_text("Nearest pictures").wait_for(timeout=PATIENCE_MS)
+    assert page.locator('[data-testid="stAlertContentError"]').count() == 0
