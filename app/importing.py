@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from app.vectors import plain_columns, read_vectors
 from app.words import ROLES
 from d2v_core.data.splits import SPLITS, SplitRow, make_splits, normalise_split, stratum_of
-from d2v_core.data.tables import read_table
+from d2v_core.data.tables import open_table, read_table
 from d2v_core.errors import InputError
 from d2v_core.modality import MODALITIES
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
@@ -150,7 +149,8 @@ def _read_frame(meta: Path) -> pd.DataFrame:
     if not meta.is_file():
         raise InputError(f"there is no file {meta}")
     if meta.suffix == ".parquet":
-        frame = pq.read_table(meta, columns=plain_columns(meta)).to_pandas()
+        with open_table(meta) as file:
+            frame = file.read(columns=plain_columns(meta)).to_pandas()
     else:
         table = read_table(meta, texts=TEXTS)
         if table.problems:

@@ -52,7 +52,9 @@ def read_metadata(path: Path, inside: Inside) -> tuple[list[Entry], list[Problem
     folder = "" if relative == "." else f"{relative}/"
     problems = list(table.problems)
     entries = []
-    for row in table.rows:
+    table.rows.reverse()
+    while table.rows:  # each goes as its entry comes: a large table is not there twice
+        row = table.rows.pop()
         split, trouble = _split_of(row.values.get("split", relative if folder else None))
         sources, row_problems = _sources_of(row, folder, inside)
         if trouble is not None:

@@ -1,16 +1,19 @@
 """Tables of metadata: CSV, JSON lines and Parquet, read into rows of plain Python values."""
 
 import csv
-import io
 import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
+
+import pyarrow.parquet as pq
 
 from d2v_core.data.columnar import open_parquet, parquet_records
 from d2v_core.data.items import Problem
@@ -21,10 +24,10 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _INT64 = range(-(2**63), 2**63)
 _MAX_FIELD = 2**31 - 1  # a field is never too long: its row may be
 MAX_BYTES = 1_000_000_000
-"""Larger tables of text are refused: they are read as a whole."""
+"""Larger tables of text are refused."""
 
 MAX_ROWS, MAX_COLUMNS = 1_000_000, 10_000
-"""Of a table that is read. A row takes about a kilobyte of memory until its items are made."""
+"""Of a table that is read: all its rows are in memory, see docs/reference.md for how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +65,37 @@ def read_table(path: Path, *, texts: Collection[str] = ()) -> Table:
     return _read_jsonl(path) if path.suffix == ".jsonl" else _read_parquet(path)
 
 
-def _read_text(path: Path) -> str:
+@contextmanager
+def _open_text(path: Path, newline: str) -> Iterator[TextIO]:
+    """Give the text of a file, which is read as it is asked for.
+
+    Raises:
+        InputError: if it is too large, or not UTF-8, when that place is come to.
+    """
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError(f"{path} is larger than {MAX_BYTES / 1e9:g} GB; save it as .parquet")
-        return path.read_bytes().decode("utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline=newline) as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line = _first_that_is_not_utf8(path)
         raise InputError(f"{path} is not UTF-8, first in line {line}; save it as UTF-8") from error
 
 
+def _first_that_is_not_utf8(path: Path) -> int:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1  # it has changed meanwhile
+
+
 def _read_csv(path: Path, texts: Collection[str]) -> Table:
-    csv.field_size_limit(_MAX_FIELD)
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
-    records: list[tuple[str, dict[str, str]]] = []
-    problems = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        _check_header(header, path)
-        for number, fields in enumerate(reader, start=1):
-            _check_count(number, path)
-            where = f"{path.name}, line {reader.line_num}"
-            if len(fields) > len(header):
-                problems.append(
-                    Problem(where, f"{len(fields)} fields, but the header has {len(header)}")
-                )
-            elif any(fields):
-                filled = zip(header, fields, strict=False)
-                records.append((where, {name: text for name, text in filled if text}))
-    except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+    header, records, problems = _csv_records(path)
     written: dict[str, list[str]] = {name: [] for name in header}
     for _, record in records:
         for name, text in record.items():
@@ -108,14 +110,45 @@ def _read_csv(path: Path, texts: Collection[str]) -> Table:
     return Table(tuple(header), rows, problems)
 
 
+def _csv_records(
+    path: Path,
+) -> tuple[list[str], list[tuple[str, dict[str, str]]], list[Problem]]:
+    """Return the names of the columns, the fields that are filled of each row, and problems."""
+    csv.field_size_limit(_MAX_FIELD)
+    records = []
+    problems = []
+    with _open_text(path, newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(header, path)
+            for number, fields in enumerate(reader, start=1):
+                _check_count(number, path)
+                where = f"{path.name}, line {reader.line_num}"
+                if len(fields) > len(header):
+                    problems.append(
+                        Problem(where, f"{len(fields)} fields, but the header has {len(header)}")
+                    )
+                elif any(fields):
+                    filled = zip(header, fields, strict=False)
+                    records.append((where, {name: text for name, text in filled if text}))
+        except csv.Error as error:
+            raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+    return header, records, problems
+
+
 def _check_header(header: list[str], path: Path) -> None:
-    if len(header) > MAX_COLUMNS:
-        raise InputError(f"{path} has {len(header):,} columns; up to {MAX_COLUMNS:,} are read")
+    _check_width(len(header), path)
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise InputError(
             f"{path} has more than one column {', '.join(twice)}; rename or remove one"
         )
+
+
+def _check_width(columns: int, path: Path) -> None:
+    if columns > MAX_COLUMNS:
+        raise InputError(f"{path} has {columns:,} columns; up to {MAX_COLUMNS:,} are read")
 
 
 def _check_count(number: int, path: Path) -> None:
@@ -140,34 +173,53 @@ def _parser(texts: list[str]) -> Callable[[str], object]:
 def _read_jsonl(path: Path) -> Table:
     rows, problems = [], []
     columns: dict[str, None] = {}  # a set that keeps its order
-    lines = io.StringIO(_read_text(path), newline="\n")
-    for number, line in enumerate(lines, start=1):
-        _check_count(number, path)
-        if not line.strip():
-            continue
-        where = f"{path.name}, line {number}"
-        try:
-            record = json.loads(line)
-            json.dumps(record, ensure_ascii=False).encode()
-            values = _present(record) if isinstance(record, dict) else None
-        except UnicodeEncodeError:
-            problems.append(Problem(where, "a lone surrogate, which is no character"))
-        except RecursionError:
-            problems.append(Problem(where, "not JSON: brackets too deep to be read"))
-        except ValueError as error:
-            problems.append(Problem(where, f"not JSON: {error}"))
-        else:
-            if values is not None:
-                columns.update(dict.fromkeys(record))
-                rows.append(TableRow(where, values))
-            else:
-                problems.append(Problem(where, "not a JSON object in braces"))
+    with _open_text(path, newline="\n") as lines:
+        for number, line in enumerate(lines, start=1):
+            _check_count(number, path)
+            if not line.strip():
+                continue
+            where = f"{path.name}, line {number}"
+            found = _json_record(line)
+            if isinstance(found, str):
+                problems.append(Problem(where, found))
+                continue
+            columns.update(dict.fromkeys(found))
+            _check_width(len(columns), path)
+            rows.append(TableRow(where, _present(found)))
     return Table(tuple(columns), rows, problems)
 
 
-def _read_parquet(path: Path) -> Table:
+def _json_record(line: str) -> dict[str, object] | str:
+    """Return what is in one line, or why it is no record."""
+    try:
+        record = json.loads(line)
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate, which is no character"
+    except RecursionError:
+        return "not JSON: brackets too deep to be read"
+    except ValueError as error:
+        return f"not JSON: {error}"
+    return record if isinstance(record, dict) else "not a JSON object in braces"
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[pq.ParquetFile]:
+    """Give an open Parquet file that has no more rows and columns than a table may have.
+
+    Its footer says how many there are: nothing has been read yet when it is refused.
+
+    Raises:
+        InputError: as `open_parquet`, or if there are more.
+    """
     with open_parquet(path) as file:
         _check_count(file.metadata.num_rows, path)
+        _check_width(file.metadata.num_columns, path)
+        yield file
+
+
+def _read_parquet(path: Path) -> Table:
+    with open_table(path) as file:
         rows = [
             TableRow(f"{path.name}, row {number}", _present(record))
             for number, record in enumerate(parquet_records(file, path), start=1)

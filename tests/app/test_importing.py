@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from app import workbench
 from app.importing import import_vectors, read_items
 from app.vectors import read_vectors
+from d2v_core.data import tables
 from d2v_core.errors import InputError, StoreError
 from d2v_core.store import Store
 
@@ -255,6 +256,22 @@ def test_what_is_wrong_with_the_metadata_is_said(tmp_path):
     refused(tmp_path, odd, "row 2: split 'holdout' is none of train, val, test")
     refused(tmp_path, strange, "pair 'p00' has items of the groups 'g0' and 'g20'")
     refused(tmp_path, whole[:0], "has no row", vectors=draw(1))
+
+
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [("MAX_ROWS", "has more than 3 rows"), ("MAX_COLUMNS", "has 4 columns; up to 3 are read")],
+)
+def test_a_parquet_table_of_too_many_rows_or_columns_is_refused(
+    tmp_path, monkeypatch, bound, reason
+):
+    path = tmp_path / "meta.parquet"
+    pd.DataFrame({"modality": ["text"] * 4, "a": 1, "b": 2, "c": 3}).to_parquet(path)
+    assert len(read_items(path)) == 4
+    monkeypatch.setattr(tables, bound, 3)
+
+    with pytest.raises(InputError, match=reason):
+        read_items(path)
 
 
 def test_what_is_wrong_with_an_array_is_said(tmp_path):
