@@ -6,6 +6,7 @@ All calls to LanceDB are in this file.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import re
@@ -30,6 +31,7 @@ PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
 PRECISIONS = ("float16", "float32")
 """How numbers can be kept."""
 
+_LOCK = ".lock"
 _KEPT = "kept."  # tables of results, beside those of representations
 
 _KEY = ("id", "modality")
@@ -216,15 +218,35 @@ class Store:
 
     def _make(self, recipe: Recipe, columns: pa.Schema) -> None:
         """Make the table of a recipe, unless it is there."""
-        if recipe.name in self._tables():
+        with self._alone():
+            if recipe.name in self._tables():
+                return
+            about = {"recipe": json.dumps(recipe.to_json())}
+            try:
+                with _refusals(self.place):
+                    self.database.create_table(recipe.name, schema=columns.with_metadata(about))
+            except StoreError:
+                if recipe.name not in self._tables():  # else another process was faster
+                    raise
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nobody else make a table meanwhile, where files can be locked: not in a bucket.
+
+        Of two that make the same one at once, LanceDB mostly refuses one, and sometimes lets it
+        overwrite what the other has made.
+
+        Raises:
+            StoreError: if nothing can be written there.
+        """
+        if "://" in self.place:
+            yield
             return
-        about = {"recipe": json.dumps(recipe.to_json())}
-        try:
+        with contextlib.ExitStack() as stack:
             with _refusals(self.place):
-                self.database.create_table(recipe.name, schema=columns.with_metadata(about))
-        except StoreError:
-            if recipe.name not in self._tables():  # else another process was faster
-                raise
+                file = stack.enter_context((Path(self.place) / _LOCK).open("w"))
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def share(self, recipe: Recipe, items: pa.Schema, *, first: bool) -> None:
         """Make ready for many processes that append: one makes the table, the others wait for it.
@@ -273,10 +295,11 @@ class Store:
         rows = pa.Table.from_pandas(table, preserve_index=False)
         rows = rows.replace_schema_metadata({"about": json.dumps(about)})
         name = _kept_name(key)
-        # Overwriting what is not there makes LanceDB complain on the terminal.
-        mode = "overwrite" if name in self._tables() else "create"
-        with _refusals(self.place):
-            self.database.create_table(name, rows, mode=mode)
+        with self._alone():
+            # Overwriting what is not there makes LanceDB complain on the terminal.
+            mode = "overwrite" if name in self._tables() else "create"
+            with _refusals(self.place):
+                self.database.create_table(name, rows, mode=mode)
 
     def kept(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         """Return what was kept under a key, or None."""

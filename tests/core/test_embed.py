@@ -3,10 +3,12 @@
 import dataclasses
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -75,6 +77,31 @@ def test_two_that_embed_the_same_at_once_lose_nothing_and_double_nothing(
     read = store.read(store.only())
     assert len(read.items) == len(read.items[["id", "modality"]].drop_duplicates()) == 72
     assert sum(result.added for result in results) == 72
+
+
+def test_two_that_make_the_same_table_at_once_take_turns(store, monkeypatch):
+    """LanceDB would let the second one overwrite what the first has made, in one of some tries."""
+    made, both = [], threading.Barrier(2)
+    create = store.database.create_table
+
+    def slowly(*arguments, **options):
+        made.append("begun")
+        time.sleep(0.2)
+        result = create(*arguments, **options)
+        made.append("ended")
+        return result
+
+    def keep(number):
+        other = Store(store.place)
+        monkeypatch.setattr(other.database, "create_table", slowly)
+        both.wait(timeout=60)
+        other.keep("key", pd.DataFrame({"number": [number]}), {})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(keep, range(2)))
+
+    assert made == ["begun", "ended"] * 2
+    assert store.kept("key")[0]["number"].tolist() in ([0], [1])
 
 
 def test_a_second_run_is_a_no_op(encoder, folder, store):
