@@ -14,9 +14,16 @@ def class_names(schema: pa.Schema) -> dict[str, list[str]]:
     try:
         features = json.loads(raw)["info"]["features"] if raw else {}
         return {
-            name: [str(label) for label in feature["names"]]
+            name: [_plain(label) for label in feature["names"]]
             for name, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+            if isinstance(feature, dict)
+            and feature.get("_type") == "ClassLabel"
+            and isinstance(feature["names"], list)
         }
-    except (ValueError, KeyError, TypeError, AttributeError):  # no such convention: numbers stay
-        return {}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # no such convention: numbers stay
+
+
+def _plain(label: object) -> str:
+    """Return a name that can be written down: JSON may hold half of a character."""
+    return str(label).encode("utf-8", "replace").decode()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.core.bad_media import picture
+from tests.core.bad_media import bomb, picture
 
 NAMED = "text,label\nA bird.,bird\n"
 
@@ -159,6 +159,35 @@ def odd_types(root):
     pq.write_table(pa.table(table), root / "metadata.parquet")
 
 
+def with_features(said):
+    """Return what writes a table whose schema says how the hub's library is to read it."""
+    raw = said if isinstance(said, bytes) else json.dumps({"info": {"features": said}}).encode()
+    table = pa.table({"text": ["A bird.", "A cat."], "label": [0, 1]})
+
+    def fill(root):
+        named = table.replace_schema_metadata({b"huggingface": raw})
+        pq.write_table(named, root / "metadata.parquet")
+
+    return fill
+
+
+def label(**said):
+    return with_features({"label": {"_type": "ClassLabel"} | said})
+
+
+FEATURES = {
+    "no names": label(),
+    "names a number": label(names=3),
+    "names a text": label(names="ab"),
+    "names nested": label(names=[[1], {"a": 2}]),
+    "names too few": label(names=["bird"]),
+    "names of a lone surrogate": label(names=["\ud800", "cat"]),
+    "a list": with_features([1, 2]),
+    "no JSON": with_features(b"\xff{"),
+    "deep JSON": with_features(b"[" * 100_000),
+}
+"""Settings of the Hugging Face library in a table; none of them keeps its rows from being read."""
+
 FOLDERS = {
     "nothing": Folder(lambda root: None, "is empty"),
     "csv empty": Folder(csv(""), "none of the columns"),
@@ -245,6 +274,15 @@ FOLDERS = {
     "parquet no UTF-8": Folder(no_utf8, "UTF8"),
     "parquet far future": Folder(far_future, "column 'day' holds a value"),
     "parquet odd types": Folder(odd_types, None),
+    "archive as table": Folder(file("metadata.csv", bomb()), "is not UTF-8"),
+    "archive as lines": Folder(file("metadata.jsonl", bomb()), "is not UTF-8"),
+    "archive as Parquet": Folder(file("metadata.parquet", bomb()), "is no Parquet file"),
+    "archive in a folder": Folder(
+        lambda root: ((root / "birds").mkdir(), file("birds/bomb.zip", bomb())(root)),
+        "its suffix is none of",
+    ),
+    "saved by the hub's library": Folder(file("state.json", "{oops"), "make a data folder of it"),
+    **{f"features: {name}": Folder(fill, None) for name, fill in FEATURES.items()},
     "parquet of bytes": Folder(parquet(image=[b"no picture"]), "none of the columns"),
 }
 

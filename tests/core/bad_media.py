@@ -149,16 +149,36 @@ def animated(format):
     return saved(frames[0], format, save_all=True, append_images=frames[1:])
 
 
-def one_large_tile():
-    """A picture of one pixel in a tile of 12,000 x 12,000."""
-    data = struct.pack("<2sHI", b"II", 42, 8)
-    tags = [
-        (256, 4, 1), (257, 4, 1), (258, 3, 8), (259, 3, 8), (262, 3, 1), (277, 3, 1),
-        (322, 4, 12_000), (323, 4, 12_000), (324, 4, 200), (325, 4, 100),
-    ]  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
-    data += struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
-    return data.ljust(200, b"\0") + zlib.compress(bytes(50_000))
+def tiff(data, **tags):
+    """Return a grey TIFF of 40 x 30 pixels in one packed strip that says what it likes."""
+    said = {
+        "width": (256, 40), "height": (257, 30), "bits": (258, 8), "packing": (259, 8),
+        "meaning": (262, 1), "strip": (273, 200), "samples": (277, 1), "rows_per_strip": (278, 30),
+        "strip_bytes": (279, len(data)), "tile_width": (322, None), "tile_height": (323, None),
+        "tile": (324, None), "tile_bytes": (325, None),
+    }  # fmt: skip
+    values = {said[name][0]: value for name, value in tags.items()}
+    entries = [(tag, values.get(tag, value)) for tag, value in said.values()]
+    written = [
+        struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries if value is not None
+    ]
+    head = struct.pack("<2sHIH", b"II", 42, 8, len(written)) + b"".join(written) + bytes(4)
+    return head.ljust(200, b"\0") + data
+
+
+ROWS = zlib.compress(bytes(40 * 30))
+MOST = 2**32 - 1
+
+
+def in_tiles(across, down, **tags):
+    """Return a TIFF in tiles in place of strips."""
+    tiles = {"tile_width": across, "tile_height": down, "tile": 200, "tile_bytes": len(ROWS)}
+    return tiff(ROWS, strip=None, strip_bytes=None, rows_per_strip=None, **tiles, **tags)
+
+
+def bomb():
+    """Fifty megabytes of nothing in fifty kilobytes."""
+    return zipped("bomb.txt", bytes(50_000_000))
 
 
 def runs(width, height):
@@ -211,11 +231,31 @@ PICTURES = {
     "huge.webp": Media(huge_webp, ""),
     "huge.ppm": Media(lambda: b"P6 99999999 99999999 255\n", TOO_LARGE),
     "many-scans.jpg": Media(many_scans, "a JPEG of more than 50 scans"),
-    "large-tile.tif": Media(one_large_tile, "a TIFF of tiles of 12000 x 12000 pixels"),
+    "large-tile.tif": Media(
+        lambda: in_tiles(12_000, 12_000, width=1, height=1), "a TIFF of tiles of 12000 x 12000"
+    ),
+    "thin-tile.tif": Media(
+        lambda: in_tiles(16, 2**31 - 16), "a TIFF of tiles of 16 x 2147483632 pixels"
+    ),
+    "false-tile.tif": Media(lambda: in_tiles(6_000, 6_000), "damaged: "),
+    "no-tile.tif": Media(lambda: in_tiles(0, 0), "damaged: "),
+    "no-rows-per-strip.tif": Media(lambda: tiff(ROWS, rows_per_strip=0), "damaged: "),
+    "few-rows-per-strip.tif": Media(lambda: tiff(ROWS, rows_per_strip=1), "damaged: "),
+    "tall-strip.tif": Media(
+        lambda: tiff(ROWS, width=1, height=39_000_000, rows_per_strip=MOST), "damaged: "
+    ),
+    "strip-bytes.tif": Media(lambda: tiff(ROWS, strip_bytes=MOST), "damaged: "),
+    "strip-place.tif": Media(lambda: tiff(ROWS, strip=MOST), "damaged: "),
+    "many-samples.tif": Media(lambda: tiff(ROWS, samples=65_535), NO_PICTURE),
+    "many-bits.tif": Media(lambda: tiff(ROWS, bits=65_535), NO_PICTURE),
+    "bomb.png": Media(bomb, NO_PICTURE),
     "plain.ppm": Media(lambda: b"P3 2000 1500 255\n", "2000 x 1500 pixels in a way of writing PPM"),
     "runs.bmp": Media(lambda: runs(2_550, 1_000), "2550 x 1000 pixels in a way of writing BMP"),
     "fractions.tif": Media(lambda: saved(Image.new("F", (3, 3), 0.5), "TIFF"), "its pixels are"),
     "looping.tif": Media(looping_tiff, None),
+    "strip.tif": Media(lambda: tiff(ROWS), None),
+    "all-rows-per-strip.tif": Media(lambda: tiff(ROWS, rows_per_strip=MOST), None),
+    "swollen-strip.tif": Media(lambda: tiff(zlib.compress(bytes(200_000_000), 9)), None),
     "small-plain.ppm": Media(lambda: b"P3 2 1 255\n" + b"7 " * 6, None),
     "small-runs.bmp": Media(lambda: runs(255, 10), None),
     "one.png": Media(lambda: picture(size=(1, 1)), None),
@@ -287,6 +327,7 @@ SOUNDS = {
     "cut-head.mp3": Media(lambda: recorded(tone(), format="MP3")[:3], ""),
     "garbage.mp3": Media(lambda: b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(500), NO_SOUND),
     "picture.wav": Media(picture, NO_SOUND),
+    "bomb.wav": Media(bomb, NO_SOUND),
     "page.au": Media(lambda: b"<!doctype html><title>404</title>" * 99, NO_SOUND),
     "words.mp3": Media(lambda: b"A blackbird sings at dawn.", ""),
     "cut-data.aiff": Media(lambda: recorded(tone(), format="AIFF")[:-500], "truncated: "),
@@ -310,6 +351,7 @@ TEXTS = {
     "utf-16.txt": Media(lambda: "A bird.".encode("utf-16"), "not UTF-8: byte 0xff at 0"),
     "surrogate.txt": Media(lambda: b"a \xed\xa0\x80 bird", "not UTF-8: byte 0xed at 2"),
     "long.txt": Media(lambda: b"A bird. " * 1_250_000, "longer than 100,000 characters"),
+    "bomb.txt": Media(bomb, "not UTF-8: byte 0x"),
     "sound.txt": Media(lambda: recorded(tone()), ""),
     "marked.txt": Media(lambda: "\ufeffA bird.".encode(), None),
     "right-to-left.txt": Media(lambda: "ציפור שרה עם שחר، طائر".encode(), None),

@@ -15,7 +15,7 @@ from d2v_core.embed import embed
 from d2v_core.encoders.lowlevel import LowLevelEncoder
 from d2v_core.errors import D2VError, InputError
 from d2v_core.store import Store
-from tests.core.bad_folders import EMPTY, FOLDERS, csv, jsonl
+from tests.core.bad_folders import EMPTY, FEATURES, FOLDERS, csv, jsonl
 from tests.core.bad_media import picture
 from tests.core.bounded import try_all
 
@@ -171,6 +171,21 @@ def test_a_bad_parquet_file_of_media_leaves_nothing_behind(tmp_path, name):
         read_folder(Path(path))
 
     assert [place.name for place in tmp_path.iterdir()] == ["pets.parquet"]
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_whatever_a_parquet_file_of_media_says_of_its_labels_its_rows_are_read(tmp_path, name):
+    FEATURES[name](tmp_path)
+    path = (tmp_path / "metadata.parquet").rename(tmp_path / "pets.parquet")
+
+    items = read_folder(path).items
+
+    wanted = {
+        "names nested": ["[1]", "{'a': 2}"],
+        "names too few": ["bird", "1"],
+        "names of a lone surrogate": ["?", "cat"],
+    }
+    assert [item.label for item in items] == wanted.get(name, ["0", "1"])
 
 
 def test_a_text_with_a_lone_carriage_return_stays_one_text(tmp_path):
