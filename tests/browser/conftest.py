@@ -93,6 +93,10 @@ def page(browser):
     opened.on("pageerror", lambda error: wrong.append(f"error: {error}"))
     opened.on("response", lambda r: r.status >= 400 and wrong.append(f"{r.status} {r.url}"))
     opened.on(
+        "console",  # which says of a missing file no more than that, and not which
+        lambda m: m.type == "error" and "status of 404" not in m.text and wrong.append(m.text),
+    )
+    opened.on(
         "request",
         lambda r: (
             r.url.startswith("http")

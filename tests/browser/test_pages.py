@@ -1,4 +1,4 @@
-"""Start, Layers, Do they meet? and Report in a real browser: both themes, a telephone, clicks."""
+"""Every page in a real browser: both themes, a telephone, clicks."""
 
 import time
 from contextlib import contextmanager
@@ -17,6 +17,7 @@ from tests.browser.conftest import HARMLESS, settle
 pytestmark = pytest.mark.slow
 
 PAGES = ("", "layers", "meet", "report")
+ALL_PAGES = (*PAGES, "map", "ask", "label", "learn", "data", "train")
 VIEWS = {
     "layers": ("layers_view", "Their shape"),
     "meet": ("meet_view", "Where the clouds lie"),
@@ -79,10 +80,14 @@ def is_well(page):
     assert beyond <= 1
 
 
-@pytest.mark.parametrize("look", [DESK, TELEPHONE], ids=["desk, light", "telephone, dark"])
-def test_every_page_opens_in_either_theme_and_on_a_telephone(browser, address, look):
+@pytest.mark.parametrize(
+    ("look", "names"),  # all pages are opened at a desk where their accessibility is tested
+    [(DESK, PAGES), (TELEPHONE, ALL_PAGES)],
+    ids=["desk, light", "telephone, dark"],
+)
+def test_every_page_opens_in_either_theme_and_on_a_telephone(browser, address, look, names):
     with opened(browser, **look) as page:
-        for name in PAGES:
+        for name in names:
             page.goto(f"{address}/{name}")
             is_well(page)
         for name, (key, view) in VIEWS.items():
