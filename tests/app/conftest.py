@@ -19,6 +19,8 @@ from d2v_core.store import Store
 from tests.conftest import smallest
 
 MAIN = Path(workbench.__file__).parent / "main.py"
+PATIENCE = 300.0
+"""Seconds that a page, or a process, may take on a machine with much else to do."""
 
 
 def fill(place, data, *, controls=True):
@@ -67,7 +69,7 @@ def open_app(monkeypatch, tmp_path):
     def run(*stores, page=None, **query):
         arguments = [part for place in stores for part in ("--store", place)]
         monkeypatch.setattr(sys, "argv", ["main.py", *arguments])
-        app = AppTest.from_file(MAIN, default_timeout=60)
+        app = AppTest.from_file(MAIN, default_timeout=PATIENCE)
         for name, value in query.items():
             app.query_params[name] = value
         app.run()

@@ -12,6 +12,7 @@ from app.background import Job, MapJobs, map_command
 from app.neighbourhood import look_around
 from app.state import named_stores
 from d2v_core.store import Recipe, Representation
+from tests.app.conftest import PATIENCE
 
 
 def represent(vectors, modalities, ids, labels):
@@ -84,26 +85,35 @@ def test_the_command_of_a_map():
 
 
 def finish(jobs, job):
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while (status := jobs.ensure(job)) == "running":
         assert time.monotonic() < end
         time.sleep(0.02)
     return status
 
 
-def test_maps_are_made_one_at_a_time_and_failures_are_told(monkeypatch):
-    code = "import sys; print('first'); print('d2v: no such tap', file=sys.stderr); sys.exit(2)"
-    monkeypatch.setattr(background, "map_command", lambda _job: [sys.executable, "-c", code])
+WAIT = "while gate.exists(): time.sleep(0.01)"
+
+
+def test_maps_are_made_one_at_a_time_and_failures_are_told(monkeypatch, tmp_path):
+    gate = tmp_path / "gate"  # as long as it is there, no map is done
+
+    def make(code):
+        code = f"import sys, time, pathlib; gate = pathlib.Path({str(gate)!r})\n{WAIT}\n{code}"
+        monkeypatch.setattr(background, "map_command", lambda _job: [sys.executable, "-c", code])
+
+    make("print('first'); print('d2v: no such tap', file=sys.stderr); sys.exit(2)")
     jobs, one, two = MapJobs(), Job("s", "n", "one"), Job("s", "n", "two")
 
+    gate.touch()
     assert jobs.ensure(one) == "running"
     assert jobs.ensure(two) == "waiting"
+    gate.unlink()
     assert finish(jobs, one) == "failed"
     assert jobs.why(one) == "d2v: no such tap"
     assert jobs.ensure(two) == "running"
     assert finish(jobs, two) == "failed"
-    code = "print('made')"
-    monkeypatch.setattr(background, "map_command", lambda _job: [sys.executable, "-c", code])
+    make("print('made')")
     assert jobs.ensure(one) == "failed"  # it is not tried again by itself
     jobs.forget(one)
     assert jobs.ensure(one) == "running"

@@ -12,9 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import supervisor, tasks, workbench
 from app.views import data_choice
-from tests.app.conftest import MAIN
-
-PATIENCE = 90.0
+from tests.app.conftest import MAIN, PATIENCE
 
 
 @pytest.fixture
@@ -24,7 +22,7 @@ def open_data(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["main.py", "--home", str(tmp_path / "home")])
 
     def run(*folders, **query):
-        app = AppTest.from_file(MAIN, default_timeout=60)
+        app = AppTest.from_file(MAIN, default_timeout=PATIENCE)
         if folders:
             app.session_state[data_choice.OPENED] = [str(folder) for folder in folders]
         for name, value in query.items():

@@ -76,7 +76,7 @@ def test_two_servers_at_once_lose_nothing(tmp_path):
     path = tmp_path / "x.jsonl"
     command = [sys.executable, "-c", MANY, str(path)]
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in ("one", "two")]
-    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    assert [process.wait(timeout=300) for process in running] == [0, 0]
     journal = labelling.read(path)
 
     assert journal.unreadable == 0

@@ -146,8 +146,8 @@ def of_many(monkeypatch):
     monkeypatch.setattr(trust, "FEWEST_JUDGED", 20)
     monkeypatch.setattr("probes.maps.drawn_by_lot", partial(trust.drawn_by_lot, pairs=1))
     monkeypatch.setattr(cached_map, "QUICK_ITEMS", 10)
-    noted = Noted(done=250, of=1000, seconds_left=130.0, at=time.time(), stage="judging the map")
-    monkeypatch.setattr(MapJobs, "how_far", lambda _self, _job: noted)
+    noted = partial(Noted, done=250, of=1000, seconds_left=130.0, stage="judging the map")
+    monkeypatch.setattr(MapJobs, "how_far", lambda _self, _job: noted(at=time.time()))
 
 
 @pytest.mark.usefixtures("of_many")

@@ -15,6 +15,7 @@ from app.wishes import MapWish
 from probes.aligned_maps import aligned_maps
 from probes.maps import tsne_map, umap_map
 from probes.progress import told_to
+from tests.app.conftest import PATIENCE
 from tests.app.test_around import finish
 
 WISH = MapWish("run", "tap")
@@ -100,7 +101,7 @@ def test_a_process_that_makes_a_map_notes_how_far_it_is(monkeypatch):
     jobs, job = MapJobs(), Job("s", "n", "one")
     assert jobs.how_far(job) is None
     jobs.ensure(job)
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while (noted := jobs.how_far(job)) is None and time.monotonic() < end:
         time.sleep(0.02)
     folder = jobs.running[job].notes.parent

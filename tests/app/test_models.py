@@ -11,7 +11,7 @@ from app.background import MapJobs
 from app.models import Model
 from app.tasks import JOB, QUEUED, Task
 from app.views import data_choice
-from tests.app.conftest import MAIN, fill
+from tests.app.conftest import MAIN, PATIENCE, fill
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_brought_data_are_embedded_and_opened_on_the_map(home, toys, monkeypatch
         "app.supervisor.begin", lambda folder, command: begun.append((folder, command))
     )
     data = shutil.copytree(toys, home / "birds")
-    app = AppTest.from_file(MAIN, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=PATIENCE)
     app.session_state[data_choice.OPENED] = [str(data)]
     app.run().switch_page("views/data.py").run()
     assert not app.exception
@@ -95,7 +95,7 @@ def test_brought_data_are_embedded_and_opened_on_the_map(home, toys, monkeypatch
 
 def test_the_sample_is_not_embedded_again(home, toys, monkeypatch):
     monkeypatch.setattr(workbench, "SAMPLE_DATA", toys)
-    app = AppTest.from_file(MAIN, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=PATIENCE)
     app.run().switch_page("views/data.py").run()
 
     assert not app.exception

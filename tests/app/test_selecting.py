@@ -255,7 +255,7 @@ def test_the_browser_lights_up_what_the_server_selects():
     given = json.dumps([x.tolist(), [o.tolist() for o in outlines]])
     done = subprocess.run(
         [node, "--input-type=module", "-e", program],
-        input=given, capture_output=True, text=True, check=True, timeout=60,
+        input=given, capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
 
     assert json.loads(done.stdout) == [select(x, o).tolist() for o in outlines]

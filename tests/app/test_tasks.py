@@ -13,8 +13,7 @@ import pytest
 from app import alive, supervisor, tasks
 from app.noting import Notes, read_note
 from app.tasks import Task
-
-PATIENCE = 60.0  # a busy machine may be slow
+from tests.app.conftest import PATIENCE
 
 
 def python(code):
@@ -221,9 +220,21 @@ def test_two_supervisors_do_not_work_on_one_queue(tmp_path):
     assert tasks.standing(tmp_path / "a") == "done"
 
 
+UNTIL_WATCHED = """
+import json, pathlib, time
+def heard():
+    path = pathlib.Path({!r})
+    return json.loads(path.read_text())["heartbeat"] if path.exists() else 0.0
+while time.time() - heard() > 50:
+    time.sleep(0.02)
+time.sleep(0.5)
+"""
+"""Goes on as long as nobody beats for it, and a little longer."""
+
+
 def test_an_orphan_is_watched_before_anything_else_begins(tmp_path):
     """Its supervisor was killed: what is queued waits until the orphan has ended."""
-    orphan = subprocess.Popen(python("import time; time.sleep(1.5)"))
+    orphan = subprocess.Popen(python(UNTIL_WATCHED.format(str(tmp_path / "a" / tasks.JOB))))
     long_ago = time.time() - 100
     job(tmp_path / "a", pid=orphan.pid, start=alive.start_of(orphan.pid), heartbeat=long_ago)
     (tmp_path / "a" / tasks.LOG).write_text("runs/a/checkpoints/step_00000006 is complete\n")
@@ -268,20 +279,32 @@ def test_sigterm_to_a_supervisor_ends_its_task_and_nothing_new_begins(tmp_path):
 @pytest.mark.slow
 def test_a_task_by_itself_is_started_once(tmp_path):
     folder = tmp_path / "one"
-    command = python("import time; time.sleep(2); print(1)")
+    code = f"import pathlib, time; gate = pathlib.Path({str(tmp_path / 'gate')!r})\n"
+    command = python(code + "while not gate.exists(): time.sleep(0.02)\nprint(1)")
     supervisor.begin(folder, command)
     supervisor.begin(folder, command)  # a second page
     wait_until(lambda: tasks.standing(folder) == "running")
     asked = tasks.read_task(folder / tasks.JOB).asked
     supervisor.begin(folder, command)
+    (tmp_path / "gate").touch()
     wait_until(lambda: tasks.standing(folder) == "done")
 
     assert tasks.read_task(folder / tasks.JOB).asked == asked
 
 
+FIVE_BEATS = """
+import json, pathlib, time
+heard, end = set(), time.monotonic() + 60
+while len(heard) < 5:
+    heard.add(json.loads(pathlib.Path({!r}).read_text())["heartbeat"])
+    assert time.monotonic() < end
+    time.sleep(0.02)
+"""
+
+
 def test_a_heartbeat_is_beaten_while_the_task_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(supervisor, "BEAT_SECONDS", 0.05)
-    tasks.ask(tmp_path, python("import time; time.sleep(0.6)"))
+    tasks.ask(tmp_path, python(FIVE_BEATS.format(str(tmp_path / tasks.JOB))))
     beats = []
     write = tasks.write_task
 
@@ -292,6 +315,7 @@ def test_a_heartbeat_is_beaten_while_the_task_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "write_task", noting)
     supervisor.Supervisor().do(tmp_path)
 
+    assert tasks.standing(tmp_path) == "done"
     known = [beat for beat in beats if beat is not None]
     assert known == sorted(known)
     assert len(set(known)) >= 5

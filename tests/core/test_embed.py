@@ -62,7 +62,7 @@ def test_two_that_embed_the_same_at_once_lose_nothing_and_double_nothing(
 
     def look(store, recipe):
         found = done(store, recipe)
-        together.wait(timeout=30)
+        together.wait(timeout=300)
         return found
 
     monkeypatch.setattr(Store, "done", look)
@@ -94,7 +94,7 @@ def test_two_that_make_the_same_table_at_once_take_turns(store, monkeypatch):
     def keep(number):
         other = Store(store.place)
         monkeypatch.setattr(other.database, "create_table", slowly)
-        both.wait(timeout=60)
+        both.wait(timeout=300)
         other.keep("key", pd.DataFrame({"number": [number]}), {})
 
     with ThreadPoolExecutor(2) as pool:
