@@ -14,6 +14,7 @@ from app.options import Json, Name, Out, StorePlace
 from app.terminal import (
     deeper_lines,
     figures,
+    is_first_process,
     plain,
     progress,
     say,
@@ -203,11 +204,12 @@ def embed(
     skipped: list[list[object]] = [[p.file, p.reason] for p in done.skipped]
     if as_json:
         names = ("name", "added", "already")
-        show_json({name: getattr(done, name) for name in names} | {"skipped": skipped})
+        told = {name: getattr(done, name) for name in names}
+        show_json(told | {"processes": done.heard, "skipped": skipped})
         return
-    if skipped:
+    if skipped and is_first_process():
         show_table(f"Skipped {len(skipped)}", ["file", "reason"], skipped)
-    share = "" if done.shard.of == 1 else f", as the first of {done.shard.of} processes"
+    share = "" if done.shard.of == 1 else f", by {done.heard} of {done.shard.of} processes"
     say(f"{done.name}: {done.added} items added, {done.already} were there{share}")
 
 

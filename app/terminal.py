@@ -45,8 +45,11 @@ def progress(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def is_first_process() -> bool:
-    """Tell whether this is the one, of those that torchrun may have started, that speaks."""
-    return os.environ.get("RANK", "0") == "0"
+    """Tell whether this is the one, of those that torchrun may have started, that speaks.
+
+    A process that was given its number by hand has a terminal to itself.
+    """
+    return os.environ.get("RANK", "0") == "0" or "MASTER_ADDR" not in os.environ
 
 
 def say(text: str) -> None:

@@ -54,11 +54,13 @@ def embed(
 ) -> "Embedded":
     """Embed a data folder, or this process's share; see `open_encoder` and `d2v_core.embed`.
 
-    Without a number of workers there are as many as the device needs.
+    Without a number of workers there are as many as the device needs. The first of many processes
+    returns what all of them did.
     """
     from d2v_core.data.folder import read_folder  # torch takes seconds to import
     from d2v_core.data.workers import usual_workers
     from d2v_core.embed import embed as run_embed
+    from d2v_core.embed import of_all
     from d2v_core.encoders import open_encoder
     from d2v_core.shards import Shard, device_of_this_process
 
@@ -71,7 +73,7 @@ def embed(
     done = run_embed(opened, folder, into, report=report, shard=shard, workers=workers)
     if shard.rank == 0:
         into.keep(_encoder_key(done.name), pd.DataFrame({"encoder": [absolute(encoder)]}), {})
-    return done
+    return of_all(done)
 
 
 def _encoder_key(name: str) -> str:

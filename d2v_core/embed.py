@@ -3,7 +3,7 @@
 import contextlib
 import importlib.metadata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,7 @@ from d2v_core.encoders.encoder import Encoder
 from d2v_core.encoders.huggingface import HuggingFaceEncoder
 from d2v_core.errors import InputError
 from d2v_core.modality import Modality
-from d2v_core.shards import WHOLE, Shard
+from d2v_core.shards import WHOLE, Shard, tell_first
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
 CHUNK, CHUNK_BYTES = 512, 1 << 28
@@ -44,6 +44,7 @@ class Embedded:
         already: items of this shard that were there before.
         skipped: items that could not be decoded, with the reason.
         shard: which of the items it was about.
+        heard: how many processes these numbers are of.
     """
 
     name: str
@@ -51,6 +52,26 @@ class Embedded:
     already: int
     skipped: tuple[Problem, ...]
     shard: Shard = WHOLE
+    heard: int = 1
+
+
+def of_all(done: Embedded) -> Embedded:
+    """Return in the first process what all have done together, in the others what they did."""
+    told = tell_first(
+        done.shard,
+        {
+            "added": done.added,
+            "already": done.already,
+            "skipped": [[problem.file, problem.reason] for problem in done.skipped],
+        },
+    )
+    return replace(
+        done,
+        added=sum(each["added"] for each in told),
+        already=sum(each["already"] for each in told),
+        skipped=tuple(Problem(*problem) for each in told for problem in each["skipped"]),
+        heard=len(told),
+    )
 
 
 def recipe_of(encoder: Encoder, folder: DataFolder, precision: str = "float16") -> Recipe:

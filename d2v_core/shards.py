@@ -1,12 +1,30 @@
 """Many processes that embed one data folder: each takes its share of the items, and none waits.
 
-`torchrun` tells every process its number; hosts see the same data and the same store.
+`torchrun` tells every process its number; hosts see the same data and the same store. The first
+one hears at the end what the others did, and waits for that only.
 """
 
+import functools
+import itertools
+import json
 import os
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 import torch
+from torch.distributed import (
+    DistError,
+    TCPStore,  # pyright: ignore[reportPrivateImportUsage]  # documented all the same
+)
+
+PATIENCE_SECONDS, POLL_SECONDS = 3600.0, 0.1
+"""How long the first process waits for the others when it has done its share."""
+
+_NUMBERS = itertools.count()
+"""Of what is told: all processes tell things in the same order."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,60 @@ class Shard:
 
 
 WHOLE = Shard()
+
+
+def are_together() -> bool:
+    """Tell whether this process was started with others, which can tell each other something."""
+    return (
+        int(os.environ.get("WORLD_SIZE", "1")) > 1
+        and {"MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    )
+
+
+def tell_first(shard: Shard, told: Any) -> Sequence[Any]:  # noqa: ANN401  # whatever JSON holds
+    """Tell the first process something; it returns what all have told, the others their own.
+
+    Those of which it hears nothing in PATIENCE_SECONDS are left out. A process that was started by
+    itself, though it has a share, has nobody to tell.
+
+    Args:
+        shard: of this process.
+        told: plain JSON values.
+    """
+    if shard.of == 1 or not are_together():
+        return [told]
+    number, attempt = next(_NUMBERS), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    keys = [f"d2v/told/{attempt}/{number}/{rank}" for rank in range(shard.of)]
+    try:
+        store = _meeting_place(
+            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_first=shard.rank == 0
+        )
+        if shard.rank:
+            store.set(keys[shard.rank], json.dumps(told))
+            return [told]
+    except DistError:  # the first one has gone: what was embedded is there all the same
+        return [told]
+    end = time.monotonic() + PATIENCE_SECONDS
+    heard = [told]
+    for key in keys[1:]:
+        while not store.check([key]) and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+        if store.check([key]):
+            heard.append(json.loads(store.get(key)))
+    return heard
+
+
+@functools.cache
+def _meeting_place(host: str, port: int, *, is_first: bool) -> TCPStore:
+    """Return what the processes have in common: `torchrun` has it, or else the first makes it."""
+    is_made = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return TCPStore(
+        host,
+        port,
+        is_master=is_first and not is_made,
+        wait_for_workers=False,
+        timeout=timedelta(seconds=PATIENCE_SECONDS),
+    )
 
 
 def device_of_this_process() -> torch.device:

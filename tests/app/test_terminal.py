@@ -32,6 +32,7 @@ def test_items_that_are_skipped_are_named_at_once_but_not_all_of_many(said):
 
 def test_of_many_processes_only_the_first_speaks(said, monkeypatch):
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
     with terminal.training_progress() as report:
         report(Progress(1, 100, {"loss": 2.0}, 60.0))
     terminal.say("complete")
@@ -40,6 +41,11 @@ def test_of_many_processes_only_the_first_speaks(said, monkeypatch):
     monkeypatch.setenv("RANK", "0")
     terminal.say("complete")
     assert said.getvalue() == "complete\n"
+
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("MASTER_ADDR")
+    terminal.say("started by hand")
+    assert said.getvalue() == "complete\nstarted by hand\n"
 
 
 def test_what_a_name_would_make_a_terminal_do_is_written_out(said, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,13 +84,23 @@ def by_one(toys, tmp_path_factory):
 def test_two_processes_make_the_store_of_one(by_one, toys, tmp_path):
     told = json.loads(on_two("embed", PRESET, toys, "--out", tmp_path / "s", "--json").stdout)
 
-    assert (told["added"], told["already"]) == (36, 0)
+    assert (told["added"], told["already"], told["processes"]) == (72, 0, 2)
     assert_same(tmp_path / "s", by_one)
     again = on_two("embed", PRESET, toys, "--out", tmp_path / "s")
-    assert "0 items added, 36 were there, as the first of 2 processes" in " ".join(
-        again.stderr.split()
-    )
+    assert "0 items added, 72 were there, by 2 of 2 processes" in " ".join(again.stderr.split())
     assert_same(tmp_path / "s", by_one)
+
+
+def test_what_any_process_skipped_is_told_by_the_first(toys, tmp_path):
+    data = shutil.copytree(toys, tmp_path / "data")
+    for name in ("00.png", "01.png", "02.png"):
+        (data / name).write_bytes(b"no picture")
+
+    told = json.loads(on_two("embed", "lowlevel", data, "--out", tmp_path / "s", "--json").stdout)
+
+    reason = "not a picture in a format that can be read"
+    assert sorted(told["skipped"]) == [[f"0{n}.png", reason] for n in range(3)]
+    assert (told["added"], told["processes"]) == (69, 2)
 
 
 def test_a_process_that_was_killed_is_run_again_and_nothing_is_lost_or_double(
