@@ -13,6 +13,7 @@ import pytest
 
 from d2v_core.store import Store
 from tests.conftest import ROOT
+from tests.end_to_end import killed_appends
 
 pytestmark = pytest.mark.slow
 PRESET = "random:shared"
@@ -115,6 +116,26 @@ def test_a_process_that_was_killed_is_run_again_and_nothing_is_lost_or_double(
     assert len(Store(place).read(name).items) == 36 + 12
     d2v("embed", PRESET, toys, "--out", place, RANK="1", WORLD_SIZE="2")
     assert_same(place, by_one)
+
+
+@pytest.mark.parametrize("where", ["folder", "file:", "bucket"])
+def test_processes_killed_in_the_midst_of_a_commit_lose_and_double_nothing(
+    where, request, tmp_path
+):
+    place = {"folder": str(tmp_path / "s"), "file:": f"file://{tmp_path}/s"}.get(where)
+    place = place or f"{request.getfixturevalue('bucket')}/stores/killed"
+    done = run("-m", "tests.end_to_end.killed_appends", place)
+    assert done.returncode == 0, done.stderr
+    *killed, last = json.loads(done.stdout)
+    (name,) = Store(place).names()
+    found = Store(place).read(name)
+
+    assert sum(killed) >= 3
+    assert not last
+    assert list(found.items["id"]) == [f"{n:03d}" for n in range(killed_appends.ROWS)]
+    wanted = np.stack([killed_appends.vector(n) for n in range(killed_appends.ROWS)])
+    np.testing.assert_array_equal(found.layers["embed"], wanted)
+    np.testing.assert_array_equal(found.layers["joint"], -wanted)
 
 
 def test_a_process_whose_first_never_came_says_so(toys, tmp_path):
