@@ -17,8 +17,9 @@ import pandas as pd
 
 from d2v_core.store import COLUMNS, Recipe, Store, rows_table
 
-ROWS, AT_ONCE, WIDTH = 90, 6, 4
-KILLS = 6
+ROWS, AT_ONCE, WIDTH = 160, 4, 4
+MOMENTS = (0.05, 0.3, 0.5, 0.7, 0.9, 1.2)
+"""When a process is killed after it has begun its third commit; the second one takes 1."""
 RECIPE = Recipe(
     encoder="numbers",
     encoder_hash="0",
@@ -37,27 +38,30 @@ def vector(number):
     return np.full(WIDTH, number, np.float32)
 
 
-def add_missing(place):
+def add_missing(place, moment):
     """Add what is not there, a few rows a commit, as an embedding does that is gone on with."""
     store = Store(place, create=True)
     done = {name for name, _ in store.done(RECIPE)}
     missing = [n for n in range(ROWS) if f"{n:03d}" not in done]
-    for start in range(0, len(missing), AT_ONCE):
+    lasted = 0.0
+    for commit, start in enumerate(range(0, len(missing), AT_ONCE)):
+        if commit == 2 and moment is not None:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, wherever it is
+            signal.setitimer(signal.ITIMER_REAL, moment * lasted)
         numbers = missing[start : start + AT_ONCE]
         items = pd.DataFrame({"id": [f"{n:03d}" for n in numbers]}).reindex(columns=list(COLUMNS))
         items["modality"] = "text"
         layer = np.stack([vector(n) for n in numbers])
+        began = time.monotonic()
         store.append(RECIPE, rows_table(items, pd.DataFrame(index=items.index)), [layer, -layer])
+        lasted = time.monotonic() - began
 
 
-def is_killed(place, seconds):
-    """Run it in a process that is killed after some time, None for never; say whether it was."""
+def is_killed(place, moment):
+    """Run it in a process of its own, killed at a moment or, for None, never; say if it was."""
     if (child := os.fork()) == 0:
         try:
-            if seconds is not None:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, wherever it is
-                signal.setitimer(signal.ITIMER_REAL, seconds)
-            add_missing(place)
+            add_missing(place, moment)
         except BaseException:  # noqa: BLE001  # a copy of the process may not go on as it
             traceback.print_exc()
             os._exit(1)
@@ -69,13 +73,9 @@ def is_killed(place, seconds):
 
 
 def main(place):
-    """Time one that is not killed, beside; then kill others at moments spread over that time."""
+    """Run one after the other, each going on where the one before it was killed."""
     warnings.simplefilter("ignore")  # of forking
-    start = time.monotonic()
-    is_killed(f"{place}-other", None)
-    lasted = time.monotonic() - start
-    moments = [lasted * (kill + 1) / (2 * KILLS) for kill in range(KILLS)]
-    sys.stdout.write(json.dumps([is_killed(place, moment) for moment in [*moments, None]]))
+    sys.stdout.write(json.dumps([is_killed(place, moment) for moment in [*MOMENTS, None]]))
 
 
 if __name__ == "__main__":
