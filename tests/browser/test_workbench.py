@@ -93,6 +93,15 @@ def test_a_click_on_a_song_of_the_sample(page, sample_address):
     check_click(page)
 
 
+def hear_all(page):
+    """Wait until all sounds are read: one that goes before it was is a file that is not there."""
+    settle(page)
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('audio')].every(player => player.readyState > 0)",
+        timeout=PATIENCE_MS,
+    )
+
+
 def test_a_file_the_camera_and_the_microphone_are_asked_with(page, sample_address):
     page.goto(f"{sample_address}/ask?run=paired&ask_with=A+picture")
     settle(page)
@@ -100,13 +109,14 @@ def test_a_file_the_camera_and_the_microphone_are_asked_with(page, sample_addres
     page.locator('input[type="file"]').set_input_files(picture)
     found = page.get_by_text("Nearest sounds")
     found.wait_for(timeout=PATIENCE_MS)
-    page.wait_for_load_state("networkidle")  # sounds that are asked for when they are gone: 404
+    hear_all(page)
 
     page.get_by_role("radio", name="The camera").click()
     found.wait_for(state="detached", timeout=PATIENCE_MS)  # what the file found is gone with it
+    page.wait_for_function("() => document.querySelector('video')?.readyState > 2")  # it shows
     page.get_by_role("button", name="Take Photo").click(timeout=PATIENCE_MS)
     found.wait_for(timeout=PATIENCE_MS)
-    page.wait_for_load_state("networkidle")
+    hear_all(page)
 
     page.get_by_role("radio", name="A sound").click()
     page.get_by_role("radio", name="The microphone").click()
@@ -114,5 +124,5 @@ def test_a_file_the_camera_and_the_microphone_are_asked_with(page, sample_addres
     page.wait_for_timeout(1000)  # of beeps
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_text("Nearest pictures").wait_for(timeout=PATIENCE_MS)
-    page.wait_for_load_state("networkidle")
+    hear_all(page)
     assert page.locator('[data-testid="stAlertContentError"]').count() == 0
