@@ -48,8 +48,8 @@ def import_(
     if as_json:
         show_json(done._asdict())
         return
-    was = "were there already" if done.already else f"{done.added} added"
-    say(f"{done.name}: {was}, {done.pairs} pairs")
+    there = f", {done.there} were there already" if done.there else ""
+    say(f"{done.name}: {done.added} rows added{there}, {done.pairs} pairs")
     say("layers: " + ", ".join(f"{tap} ({width})" for tap, width in done.layers.items()))
     how = "made here, pairs and groups together" if done.splits_made else "as given"
     say(f"splits {how}: " + ", ".join(f"{n} {split}" for split, n in done.splits.items()))

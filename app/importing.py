@@ -29,7 +29,8 @@ class Imported(NamedTuple):
     Attributes:
         name: of the representation.
         added: rows.
-        already: whether the same vectors were there before; nothing was added then.
+        there: rows that were there before, or that somebody else added meanwhile.
+        already: whether all of them were.
         pairs: how many pairs have items of more than one modality.
         layers: by tap, the width.
         splits: rows of each split.
@@ -38,6 +39,7 @@ class Imported(NamedTuple):
 
     name: str
     added: int
+    there: int
     already: bool
     pairs: int
     layers: dict[str, int]
@@ -93,14 +95,16 @@ def import_vectors(
     store = Store(place, create=True)
     done = store.done(recipe)
     new = np.array([key not in done for key in zip(items["id"], items["modality"], strict=True)])
+    added = 0
     for start in range(0, len(items), CHUNK):
         rows = start + np.flatnonzero(new[start : start + CHUNK])
         if len(rows):
-            store.append(recipe, table.take(rows), [x[rows] for x in layers.values()])
+            added += store.append(recipe, table.take(rows), [x[rows] for x in layers.values()])
     return Imported(
         recipe.name,
-        int(new.sum()),
-        not new.any(),
+        added,
+        len(items) - added,
+        not added,
         _count_pairs(items),
         {tap: x.shape[1] for tap, x in layers.items()},
         {split: int((items["split"] == split).sum()) for split in SPLITS},

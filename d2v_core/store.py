@@ -211,10 +211,30 @@ class Store:
             items = items.append_column(layer_column(number), column)
         items = items.cast(_with_key(items.schema))
         self._make(recipe, items.schema)
-        table = self._open(recipe.name)
+        table = self._keyed(recipe.name)
         with _refusals(self.place):
             merged = table.merge_insert(list(_KEY)).when_not_matched_insert_all().execute(items)
         return merged.num_inserted_rows
+
+    def _keyed(self, name: str) -> lancedb.table.Table:
+        """Return a table whose rows are named; one that an older d2v made gets the mark now."""
+        if not _has_key(self._open(name).schema):
+            with self._alone():
+                self._mark_key(name)
+        return self._open(name)
+
+    def _mark_key(self, name: str) -> None:
+        table = self._open(name)
+        if _has_key(table.schema):  # another process was faster
+            return
+        try:
+            with _refusals(self.place):
+                named = [{"path": path, "nullable": False} for path in _KEY]
+                table.alter_columns(*named)  # pyright: ignore[reportArgumentType]  # see its own example
+                table.update_field_metadata(*({"path": path, "metadata": _MARK} for path in _KEY))
+        except StoreError:
+            if not _has_key(self._open(name).schema):
+                raise
 
     def _make(self, recipe: Recipe, columns: pa.Schema) -> None:
         """Make the table of a recipe, unless it is there."""
@@ -375,6 +395,12 @@ def _with_key(columns: pa.Schema) -> pa.Schema:
         field = columns.field(number).with_nullable(False).with_metadata(_MARK)
         columns = columns.set(number, field)
     return columns
+
+
+def _has_key(columns: pa.Schema) -> bool:
+    """Return whether those columns that name a row are marked."""
+    wanted = {key.encode(): value.encode() for key, value in _MARK.items()}
+    return all(wanted.items() <= (columns.field(n).metadata or {}).items() for n in _KEY)
 
 
 def _kept_name(key: str) -> str:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from app import workbench
+from app import importing, workbench
 from app.importing import import_vectors, read_items
 from app.vectors import read_vectors
 from d2v_core.data import tables
@@ -152,11 +152,39 @@ def test_importing_again_adds_nothing_and_another_role_is_another_representation
     first, again = import_vectors(*wanted), import_vectors(*wanted)
     control = import_vectors(*wanted, role="random twin")
 
-    assert (first.added, again.added, again.already) == (ROWS, 0, True)
+    assert (first.added, first.there, first.already) == (ROWS, 0, False)
+    assert (again.added, again.there, again.already) == (0, ROWS, True)
     assert control.name != first.name
     recipes = Store(tmp_path / "store").recipes()
     assert {r.role for r in recipes.values()} == {"trained", "random twin"}
     assert len({r.data_fingerprint for r in recipes.values()}) == 1
+
+
+def test_rows_that_were_there_or_came_meanwhile_are_counted_as_there(tmp_path, meta, monkeypatch):
+    """The first import breaks off after 15 rows; in the midst of the second, another one ends."""
+    np.save(tmp_path / "v.npy", draw())
+    wanted = (tmp_path / "v.npy", meta(table()), tmp_path / "store")
+    monkeypatch.setattr(importing, "CHUNK", 15)
+    append = Store.append
+
+    def breaks_off(*arguments):
+        append(*arguments)
+        raise KeyboardInterrupt
+
+    def others_were_first(*arguments):
+        monkeypatch.setattr(Store, "append", append)
+        assert import_vectors(*wanted).added == ROWS - 15
+        return append(*arguments)
+
+    monkeypatch.setattr(Store, "append", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        import_vectors(*wanted)
+    monkeypatch.setattr(Store, "append", others_were_first)
+    done = import_vectors(*wanted)
+
+    assert (done.added, done.there, done.already) == (0, ROWS, True)
+    found = Store(tmp_path / "store").read(done.name).items
+    assert len(found) == ROWS
 
 
 def test_partners_are_found_by_pair_and_not_by_id(tmp_path, meta):
