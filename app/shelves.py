@@ -14,8 +14,7 @@ import pandas as pd
 from app import cached, cached_map
 from app.routes import ASSETS
 from app.wishes import SpaceWish
-from app.words import PLURAL, SINGULAR
-from d2v_core.modality import MODALITIES
+from app.words import SINGULAR
 
 CARD_CHARACTERS = 280
 NEAR_EACH = 3
@@ -137,11 +136,6 @@ def card(item: pd.Series) -> dict[str, Any]:
         "split": None if pd.isna(item["split"]) else str(item["split"]),
         "text": text,
     }
-
-
-def kind_names() -> list[str]:
-    """Return what the shapes of the map stand for, by their number."""
-    return [PLURAL[modality] for modality in MODALITIES]
 
 
 def webp_of(pixels: Any, side: int | None) -> bytes:  # noqa: ANN401  # an array (rows, columns, 3)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.words import MEASURES, PLURAL, PROBES, SINGULAR, VERDICTS, tap_words
+from app.words import MEASURES, PLURAL, SINGULAR, VERDICTS, tap_words
 
 Score = Mapping[str, Any]
 """A `probes.result.Score` as JSON."""
@@ -43,30 +43,6 @@ def score_table(rows: Iterable[tuple[Mapping[str, str], Score]]) -> pd.DataFrame
     return table
 
 
-def layer_table(results: list[dict[str, Any]], encoders: Mapping[str, str]) -> pd.DataFrame:
-    """Return all probe results: a row a representation, modality, layer and probe.
-
-    Args:
-        results: of `workbench.probe`.
-        encoders: what each representation is called.
-    """
-    rows = []
-    for result in results:
-        for modality in (m for m in PLURAL if m in result["modalities"]):
-            table = result["modalities"][modality]
-            best = {(b["probe"], b["tap"]) for b in table.get("best", [])}
-            for row in table.get("rows", []):
-                lead = {
-                    "run": encoders[result["representation"]],
-                    "items": PLURAL[modality],
-                    "layer (tap)": tap_words(row["tap"]),
-                    "probe": PROBES[row["probe"]],
-                    "best on val": "★" if (row["probe"], row["tap"]) in best else "",
-                }
-                rows.append((lead, row["score"]))
-    return score_table(rows)
-
-
 def directions(pair: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (key, words) of the two ways through a pair of modalities."""
     first, second = pair["first"], pair["second"]
@@ -79,47 +55,6 @@ def directions(pair: Mapping[str, Any]) -> list[tuple[str, str]]:
 def ladders(pair: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the run and its controls."""
     return [pair["run"], *pair["controls"]]
-
-
-def partner_table(pair: Mapping[str, Any]) -> pd.DataFrame:
-    """Return how well items find their own partner, both ways, for the run and its controls."""
-    rows = [
-        (
-            {
-                "search": words,
-                "run": ladder["encoder"],
-                "layer (tap)": tap_words(ladder["tap"]),
-                "measure": measure,
-            },
-            score,
-        )
-        for key, words in directions(pair)
-        for ladder in ladders(pair)
-        if ladder["partners"]
-        for measure, score in ladder["partners"][key]["scores"].items()
-    ]
-    return score_table(rows)
-
-
-def label_table(pair: Mapping[str, Any]) -> pd.DataFrame:
-    """Return how well items find their own label, both ways, for the run and its controls."""
-    names = {"mean_average_precision": "mean average precision", "nearest": "nearest has the label"}
-    rows = [
-        (
-            {
-                "search": words,
-                "run": ladder["encoder"],
-                "layer (tap)": tap_words(ladder["tap"]),
-                "measure": words_of,
-            },
-            ladder["labels"][key][measure],
-        )
-        for key, words in directions(pair)
-        for ladder in ladders(pair)
-        if ladder["labels"]
-        for measure, words_of in names.items()
-    ]
-    return score_table(rows)
 
 
 def shape_table(pair: Mapping[str, Any]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from app.costs import preset_of
 from app.run_folders import Run
 from app.tasks import JOB, QUEUED
 from app.training_charts import knn_curves, loss_curves, signal_curves
-from app.training_words import SIGNALS, STANDINGS, seconds_words
+from app.training_words import SIGNALS, STANDINGS
 from app.views.explained import brief
 from app.views.train_after import data_of, draw_after
 from app.views.train_runs import share_of, standing_of
@@ -19,6 +19,9 @@ from app.views.train_watch import draw_learning
 from app.views.waiting import bar_words
 from app.words import PLURAL
 from d2v_core.errors import D2VError
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 EVERY_SECONDS = 2.0
 PLAIN = {"displayModeBar": False}
@@ -216,25 +219,17 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
             "network guesses well.",
             help=brief("loss", "mask", "teacher", "contrastive loss"),
         )
-        st.plotly_chart(
-            loss_curves(training_words.losses(lines)),
-            key="loss",
-            config=PLAIN,
-            alt="Loss by term over steps",
+        draw_figure(
+            loss_curves(training_words.losses(lines)), "loss", alt="Loss by term over steps"
         )
     with right:
-        curves = run_curves.curves_of(lines, "knn")
         st.markdown(
             "**Do neighbours share a label?** On held-out items, against chance.",
             help=brief("kNN probe", "chance", "split"),
         )
-        if curves:
-            st.plotly_chart(
-                knn_curves(curves, chance),
-                key="knn",
-                config=PLAIN,
-                alt="kNN accuracy by sense over steps, with chance",
-            )
+        if curves := run_curves.curves_of(lines, "knn"):
+            alt = "kNN accuracy by sense over steps, with chance"
+            draw_figure(knn_curves(curves, chance), "knn", alt=alt)
         else:
             st.caption("Not measured yet, or the data have no labels in train and val.")
     left, right = st.columns(2, gap="medium")
@@ -243,14 +238,10 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
             "**Directions in use** (effective rank): how many the vectors of items fill.",
             help=brief("effective rank", "collapse"),
         )
-        curves = run_curves.curves_of(lines, "effective_rank")
-        if curves:
-            figure = signal_curves(
-                curves, "effective rank", limit=limits["effective_rank"][1], log=True
-            )
-            st.plotly_chart(
-                figure, key="rank", config=PLAIN, alt="Effective rank by sense over steps"
-            )
+        if curves := run_curves.curves_of(lines, "effective_rank"):
+            limit = limits["effective_rank"][1]
+            figure = signal_curves(curves, "effective rank", limit=limit, log=True)
+            draw_figure(figure, "rank", alt="Effective rank by sense over steps")
         else:
             st.caption("Not measured yet.")
     with right:
@@ -258,19 +249,13 @@ def draw_curves(lines: Sequence[Mapping[str, Any]], chance: Mapping[str, float])
             f"**Spread of the targets** (std): {SIGNALS['target_std'][1]}.",
             help=brief("target spread", "target", "moving average"),
         )
-        curves = run_curves.curves_of(lines, "target_std")
-        if curves:
+        if curves := run_curves.curves_of(lines, "target_std"):
             figure = signal_curves(curves, "target std", limit=limits["target_std"][1])
-            st.plotly_chart(
-                figure, key="targets", config=PLAIN, alt="Spread of the targets by sense over steps"
-            )
+            draw_figure(figure, "targets", alt="Spread of the targets by sense over steps")
         else:
             st.caption("What this run learns by has no targets of a teacher.")
 
 
-def took_words(folder: Path) -> str:
-    """Return how long a run took; empty if that is not known."""
-    task = tasks.read_task(folder / JOB)
-    if task is None or task.began is None or task.ended is None:
-        return ""
-    return f"It took {seconds_words(task.ended - task.began)}."
+def draw_figure(figure: "go.Figure", key: str, *, alt: str) -> None:
+    """Draw a figure without Plotly's buttons."""
+    st.plotly_chart(figure, key=key, config=PLAIN, alt=alt)

@@ -15,7 +15,6 @@ from app.charts import (
 from app.map_chart import GL_FROM, MANY, MISSING, Marked, colour_columns, map_figure, palette_of
 from app.report.figures import heatmap
 from app.tables import (
-    layer_table,
     matrix_table,
     number,
     score_cells,
@@ -278,15 +277,6 @@ def test_a_missing_number_brings_its_reason():
 
     assert table["note"].tolist() == ["", "why"]
     assert "note" not in score_table([({"run": "a"}, score(0.5))])
-
-
-def test_the_layer_table_has_a_row_a_probe_and_stars_the_choice():
-    table = layer_table([RUN, LOW], {"run-1": "mine", "low-1": "low"})
-
-    assert len(table) == 6
-    starred = table[table["best on val"] == "★"]
-    assert starred["run"].tolist() == ["mine", "low"]
-    assert starred["value"].tolist() == ["0.600", "0.400"]
 
 
 def test_two_ways_that_differ_are_both_said():
