@@ -16,7 +16,8 @@ from d2v_core.data.splits import SPLITS, SplitRow, make_splits, normalise_split,
 from d2v_core.data.tables import open_table, read_table
 from d2v_core.errors import InputError
 from d2v_core.modality import MODALITIES
-from d2v_core.store import COLUMNS, Recipe, Store, rows_table
+from d2v_core.rows import COLUMNS, rows_table
+from d2v_core.store import Recipe, Store
 
 META_SUFFIXES = (".csv", ".jsonl", ".parquet")
 TEXTS = {*COLUMNS, "pair"}

@@ -24,7 +24,8 @@ import pandas as pd
 from visit import BROWSER, SOFTWARE, WAIT_MS, Visit, serving, spread
 
 from app.words import tap_words
-from d2v_core.store import Recipe, Store, rows_table
+from d2v_core.rows import rows_table
+from d2v_core.store import Recipe, Store
 
 APP = Path(__file__).resolve().parent.parent / "app" / "main.py"
 CLOUDS, DIM = 12, 32

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
@@ -18,8 +19,9 @@ from d2v_core.encoders.encoder import Encoder
 from d2v_core.encoders.huggingface import HuggingFaceEncoder
 from d2v_core.errors import InputError
 from d2v_core.modality import Modality
+from d2v_core.rows import COLUMNS, rows_table
 from d2v_core.shards import WHOLE, Shard, tell_first
-from d2v_core.store import COLUMNS, Recipe, Store, rows_table
+from d2v_core.store import Recipe, Store
 
 CHUNK, CHUNK_BYTES = 512, 1 << 28
 """Items decoded together, then batched by length: so many, or those of a quarter of a GiB."""
@@ -126,15 +128,7 @@ def embed(
         StoreError: if the store cannot take the vectors.
     """
     recipe = recipe_of(encoder, folder, store.precision)
-    items = [item for item in folder.items if item.modality in encoder.modalities]
-    if not items:
-        raise InputError(
-            f"{folder.root} has {', '.join(folder.modalities)}; "
-            f"{encoder.name} encodes {', '.join(encoder.modalities)}"
-        )
-    every = range(shard.rank, len(items), shard.of)
-    rows = item_table(items, folder.root).take(list(every))  # of all items: one schema for all
-    items = [items[n] for n in every]
+    items, rows = _share(encoder, folder, shard)
     done = store.done(recipe) & {(item.id, item.modality) for item in items}
     missing = [n for n, item in enumerate(items) if (item.id, item.modality) not in done]
     if shard.of > 1:
@@ -147,16 +141,36 @@ def embed(
     with naming_killed_workers(InputError, GO_ON), contextlib.closing(made):
         for window in made:
             skipped += [Problem(name_of(waiting[n]), x) for n, x in window if isinstance(x, str)]
-            order: list[int] = []
-            parts: list[tuple[Tensor, ...]] = []
-            for modality, batch in _batches(encoder, waiting, window):
-                parts.append(encoder.encode(modality, list(batch.values())).pooled)
-                order += batch
+            order, layers = _encoded(encoder, waiting, window)
             if order:
-                layers = [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
                 added += store.append(recipe, rows.take([missing[n] for n in order]), layers)
             report(len(done) + window[-1][0] + 1, len(items))
     return Embedded(recipe.name, added, len(done), tuple(skipped), shard)
+
+
+def _share(encoder: Encoder, folder: DataFolder, shard: Shard) -> tuple[list[Item], pa.Table]:
+    """Return a process's share of what an encoder can encode, and a row for each."""
+    items = [item for item in folder.items if item.modality in encoder.modalities]
+    if not items:
+        raise InputError(
+            f"{folder.root} has {', '.join(folder.modalities)}; "
+            f"{encoder.name} encodes {', '.join(encoder.modalities)}"
+        )
+    every = range(shard.rank, len(items), shard.of)
+    rows = item_table(items, folder.root).take(list(every))  # of all items: one schema for all
+    return [items[n] for n in every], rows
+
+
+def _encoded(
+    encoder: Encoder, items: Sequence[Item], window: Window
+) -> tuple[list[int], list[np.ndarray]]:
+    """Return the numbers of the items of a window that were decoded, and their layers."""
+    order: list[int] = []
+    parts: list[tuple[Tensor, ...]] = []
+    for modality, batch in _batches(encoder, items, window):
+        parts.append(encoder.encode(modality, list(batch.values())).pooled)
+        order += batch
+    return order, [torch.cat(layer).cpu().numpy() for layer in zip(*parts, strict=True)]
 
 
 def item_table(items: list[Item], root: Path) -> pa.Table:

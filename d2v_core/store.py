@@ -5,13 +5,10 @@ modality and a column a layer; its recipe, which says how it was made, is in the
 All calls to LanceDB are in this file.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import re
 import time
-from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +20,16 @@ from jaxtyping import Float
 
 from d2v_core.errors import StoreError
 from d2v_core.representation import Recipe, Representation
+from d2v_core.rows import KEY, MARK, has_key, layer_column, matrix_of, with_key
+from d2v_core.store_place import alone_at, refusals
 
-COLUMNS = ("id", "modality", "label", "split", "group", "text", "media")
 PATIENCE_SECONDS, POLL_SECONDS = 300.0, 0.2
 """How long a process waits for another to make their table, and how often it looks."""
 
 PRECISIONS = ("float16", "float32")
 """How numbers can be kept."""
 
-_LOCK = ".lock"
 _KEPT = "kept."  # tables of results, beside those of representations
-
-_KEY = ("id", "modality")
-_MARK = {"lance-schema:unenforced-primary-key": "true"}
-"""What names a row. LanceDB lets nobody add a row of the same name only where it is marked so."""
 
 
 class Store:
@@ -59,13 +52,13 @@ class Store:
         self.place, self.precision = str(place), precision
         if "://" not in self.place and not Path(self.place).is_dir() and not create:
             raise StoreError(f"there is no store at {self.place}; make one with `d2v embed`")
-        with _refusals(self.place):
+        with refusals(self.place):
             self.database = lancedb.connect(self.place)
 
     def _tables(self) -> list[str]:
         names, token = [], None
         while True:
-            with _refusals(self.place):
+            with refusals(self.place):
                 answer = self.database.list_tables(page_token=token)
             names += answer.tables
             token = answer.page_token
@@ -73,13 +66,13 @@ class Store:
                 return sorted(names)
 
     def _open(self, name: str) -> lancedb.table.Table:
-        with _refusals(self.place):
+        with refusals(self.place):
             return self.database.open_table(name)
 
     def _rows(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """Return the rows of a table, in no order."""
         table = self._open(name)
-        with _refusals(self.place):
+        with refusals(self.place):
             return table.search().select(columns or table.schema.names).limit(None).to_arrow()
 
     def names(self) -> list[str]:
@@ -118,7 +111,7 @@ class Store:
             StoreError: if there is no such representation.
         """
         self.recipe(name)
-        with _refusals(self.place):
+        with refusals(self.place):
             return f"{name}@{self._open(name).count_rows()}"
 
     def recipes(self) -> dict[str, Recipe]:
@@ -177,7 +170,7 @@ class Store:
                 f"{self.place} has {recipe.name} in {there} already; for {recipe.precision} embed "
                 "into another store"
             )
-        rows = self._rows(recipe.name, list(_KEY)).to_pydict()
+        rows = self._rows(recipe.name, list(KEY)).to_pydict()
         return set(zip(rows["id"], rows["modality"], strict=True))
 
     def append(
@@ -209,64 +202,45 @@ class Store:
             flat = pa.array(x.ravel())
             column = pa.FixedSizeListArray.from_arrays(flat, x.shape[1])
             items = items.append_column(layer_column(number), column)
-        items = items.cast(_with_key(items.schema))
+        items = items.cast(with_key(items.schema))
         self._make(recipe, items.schema)
         table = self._keyed(recipe.name)
-        with _refusals(self.place):
-            merged = table.merge_insert(list(_KEY)).when_not_matched_insert_all().execute(items)
+        with refusals(self.place):
+            merged = table.merge_insert(list(KEY)).when_not_matched_insert_all().execute(items)
         return merged.num_inserted_rows
 
     def _keyed(self, name: str) -> lancedb.table.Table:
         """Return a table whose rows are named; one that an older d2v made gets the mark now."""
-        if not _has_key(self._open(name).schema):
-            with self._alone():
+        if not has_key(self._open(name).schema):
+            with alone_at(self.place):
                 self._mark_key(name)
         return self._open(name)
 
     def _mark_key(self, name: str) -> None:
         table = self._open(name)
-        if _has_key(table.schema):  # another process was faster
+        if has_key(table.schema):  # another process was faster
             return
         try:
-            with _refusals(self.place):
-                named = [{"path": path, "nullable": False} for path in _KEY]
+            with refusals(self.place):
+                named = [{"path": path, "nullable": False} for path in KEY]
                 table.alter_columns(*named)  # pyright: ignore[reportArgumentType]  # see its own example
-                table.update_field_metadata(*({"path": path, "metadata": _MARK} for path in _KEY))
+                table.update_field_metadata(*({"path": path, "metadata": MARK} for path in KEY))
         except StoreError:
-            if not _has_key(self._open(name).schema):
+            if not has_key(self._open(name).schema):
                 raise
 
     def _make(self, recipe: Recipe, columns: pa.Schema) -> None:
         """Make the table of a recipe, unless it is there."""
-        with self._alone():
+        with alone_at(self.place):
             if recipe.name in self._tables():
                 return
             about = {"recipe": json.dumps(recipe.to_json())}
             try:
-                with _refusals(self.place):
+                with refusals(self.place):
                     self.database.create_table(recipe.name, schema=columns.with_metadata(about))
             except StoreError:
                 if recipe.name not in self._tables():  # else another process was faster
                     raise
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let nobody else make a table meanwhile, where files can be locked: not in a bucket.
-
-        Of two that make the same one at once, LanceDB mostly refuses one, and sometimes lets it
-        overwrite what the other has made.
-
-        Raises:
-            StoreError: if nothing can be written there.
-        """
-        if "://" in self.place:
-            yield
-            return
-        with contextlib.ExitStack() as stack:
-            with _refusals(self.place):
-                file = stack.enter_context((Path(self.place) / _LOCK).open("w"))
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def share(self, recipe: Recipe, items: pa.Schema, *, first: bool) -> None:
         """Make ready for many processes that append: one makes the table, the others wait for it.
@@ -285,7 +259,7 @@ class Store:
             kind = pa.float16() if recipe.precision == "float16" else pa.float32()
             for number, width in enumerate(recipe.widths):
                 items = items.append(pa.field(layer_column(number), pa.list_(kind, width)))
-            self._make(recipe, _with_key(items))
+            self._make(recipe, with_key(items))
         end = time.monotonic() + PATIENCE_SECONDS
         while recipe.name not in self._tables():
             if time.monotonic() > end:
@@ -315,10 +289,10 @@ class Store:
         rows = pa.Table.from_pandas(table, preserve_index=False)
         rows = rows.replace_schema_metadata({"about": json.dumps(about)})
         name = _kept_name(key)
-        with self._alone():
+        with alone_at(self.place):
             # Overwriting what is not there makes LanceDB complain on the terminal.
             mode = "overwrite" if name in self._tables() else "create"
-            with _refusals(self.place):
+            with refusals(self.place):
                 self.database.create_table(name, rows, mode=mode)
 
     def kept(self, key: str) -> tuple[pd.DataFrame, dict[str, Any]] | None:
@@ -328,79 +302,6 @@ class Store:
         rows = self._rows(_kept_name(key))
         about = (self._open(_kept_name(key)).schema.metadata or {})[b"about"]
         return rows.to_pandas(), json.loads(about)
-
-
-def rows_table(fixed: pd.DataFrame, further: pd.DataFrame) -> pa.Table:
-    """Return a row an item: the fixed columns of a store, then further ones.
-
-    Further columns whose name is taken get an underscore behind it, as have those parts of a name
-    that a store does not take; columns of mixed kinds become text.
-
-    Args:
-        fixed: has the columns of COLUMNS.
-        further: whatever else is known of the items, in the same order.
-    """
-    frame = fixed[list(COLUMNS)].astype("string")
-    for name in further:
-        column = further[name]
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        is_plain = kind in ("integer", "floating", "boolean")
-        frame[_free_name(str(name), frame)] = column if is_plain else column.astype("string")
-    return pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-
-
-def _free_name(name: str, taken: Container[str]) -> str:
-    """Return a name that a table can have: dots part the levels of a struct there."""
-    name = "".join(c if c.isprintable() and c != "." else "_" for c in name).strip() or "column"
-    name = f"{name}_" if name.startswith("layer_") else name
-    while name in taken:
-        name += "_"
-    return name
-
-
-def layer_column(number: int) -> str:
-    """Return the name of the column of layer `number`."""
-    return f"layer_{number:02d}"
-
-
-def matrix_of(column: pa.ChunkedArray) -> Float[np.ndarray, "items dim"]:
-    """Return a column of fixed-size lists as a float32 matrix."""
-    width = column.type.list_size
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    flat = np.concatenate(parts) if parts else np.zeros(0)
-    return flat.astype(np.float32).reshape(-1, width)
-
-
-@contextlib.contextmanager
-def _refusals(place: str) -> Iterator[None]:
-    """Say in one sentence what LanceDB says in many, with the lines of its source.
-
-    Raises:
-        StoreError: for whatever a place that cannot be reached or a damaged file makes it raise.
-    """
-    try:
-        yield
-    except (ValueError, RuntimeError, OSError, pa.ArrowException) as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        short = re.split(r" \{ |,? */[^ ]*\.rs\b", said)[0]  # what follows is its own source
-        inner = re.findall(r'message: "([^"]+)"', said)
-        reason = f"{short} ({inner[-1]})" if inner else short
-        raise StoreError(f"the store at {place} cannot be used: {reason}") from error
-
-
-def _with_key(columns: pa.Schema) -> pa.Schema:
-    """Return columns of which those that name a row are marked: commits at once look at them."""
-    for name in _KEY:
-        number = columns.get_field_index(name)
-        field = columns.field(number).with_nullable(False).with_metadata(_MARK)
-        columns = columns.set(number, field)
-    return columns
-
-
-def _has_key(columns: pa.Schema) -> bool:
-    """Return whether those columns that name a row are marked."""
-    wanted = {key.encode(): value.encode() for key, value in _MARK.items()}
-    return all(wanted.items() <= (columns.field(n).metadata or {}).items() for n in _KEY)
 
 
 def _kept_name(key: str) -> str:

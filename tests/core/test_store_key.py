@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from d2v_core.store import COLUMNS, Recipe, Store, rows_table
+from d2v_core.rows import COLUMNS, rows_table
+from d2v_core.store import Recipe, Store
 from tests.core.bounded import ROOT
 
 WIDTH = 4

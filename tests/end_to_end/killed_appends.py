@@ -15,7 +15,8 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from d2v_core.store import COLUMNS, Recipe, Store, rows_table
+from d2v_core.rows import COLUMNS, rows_table
+from d2v_core.store import Recipe, Store
 
 ROWS, AT_ONCE, WIDTH = 160, 4, 4
 MOMENTS = (0.05, 0.3, 0.5, 0.7, 0.9, 1.2)
