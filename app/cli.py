@@ -12,6 +12,7 @@ from app.cli_convert import convert_app
 from app.cli_exchange import exchange_app
 from app.options import Json, Name, Out, StorePlace
 from app.terminal import (
+    cluster_lines,
     deeper_lines,
     figures,
     is_first_process,
@@ -260,7 +261,7 @@ def probe(
                     f"best {best['probe']} layer, chosen on val from {best['searched']}: "
                     f"{best['tap']}, {figures(best['score'])}, n = {best['score']['n']}"
                 )
-            for line in deeper_lines(table):
+            for line in cluster_lines(table) + deeper_lines(table):
                 say(line)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from app.map_chart import MOST_CATEGORIES
 from d2v_core.store import Representation
+from probes.clusters import cluster_layers
 from probes.control import linear_control, raw_types
 from probes.description_length import online_codes
 from probes.few_shot import few_shot_probe
@@ -29,14 +30,15 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def probe_modality(part: Representation, label: str) -> Plain:
-    """Probe every layer: kNN and linear for kinds, ridge regression for numbers.
+    """Probe every layer: kNN, linear and clusters for kinds, ridge regression for numbers.
 
     Args:
         part: the items of one modality; those without a value are left out.
         label: the column.
 
     Returns:
-        The rows of a layer table and the layer that was best on val, as JSON.
+        The rows of a layer table and the layer that was best on val, as JSON; `clusters` has a
+        `reason` instead if there are none to be found.
 
     Raises:
         ValueError: if there are no values, or a split is empty.
@@ -45,7 +47,13 @@ def probe_modality(part: Representation, label: str) -> Plain:
     if is_numeric(part.items[label]):
         return _regress(layers, items[label].to_numpy(np.float64), splits)
     labels = items[label].astype(str).to_numpy(str)
-    return probe_layers(layers, labels, splits, rng=np.random.default_rng(0)).to_json()
+    found = probe_layers(layers, labels, splits, rng=np.random.default_rng(0)).to_json()
+
+    def clusters() -> Plain:
+        rng = np.random.default_rng(0)
+        return cluster_layers(layers, labels, rng=rng, groups=splits.groups).to_json()
+
+    return {**found, "clusters": _tried(clusters)}
 
 
 def probe_deeper(

@@ -95,6 +95,22 @@ def figures(score: dict[str, Any] | None) -> str:
     return f"{score['value']:.3f}{interval}{chance}"
 
 
+def cluster_lines(table: dict[str, Any]) -> list[str]:
+    """Return how clusters agree with the labels, a line a layer; none for numbers.
+
+    Args:
+        table: of one modality, see `app.probing.probe_modality`.
+    """
+    found = table.get("clusters", {"rows": []})
+    if "reason" in found:
+        return [f"clusters: {found['reason']}"]
+    return [
+        f"clusters at {row['tap']}: adjusted Rand index {figures(row['rand'])}, "
+        f"adjusted mutual information {figures(row['mutual'])}"
+        for row in found["rows"]
+    ]
+
+
 def deeper_lines(table: dict[str, Any]) -> list[str]:
     """Return what the probes that take longer found, a line each, or why there is nothing.
 

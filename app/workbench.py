@@ -217,7 +217,7 @@ def probe(
 
 def probe_key(store: Store, name: str, label: str) -> str:
     """Return under what a probe is kept."""
-    return f"probe|3|{store.held(name)}|{label}"
+    return f"probe|4|{store.held(name)}|{label}"
 
 
 def align(store: Store, name: str, *, controls: list[str] | None = None) -> dict[str, Any]:

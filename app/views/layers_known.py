@@ -43,14 +43,16 @@ def draw_knows(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
         f"How well a small probe on the frozen vectors of **{chosen.encoder}** tells **{label}**, "
         "on test items that neither the probe nor the choice of the layer saw. "
         "A click on a point opens the map at that layer.",
-        help=brief("probe", "linear probe", "kNN probe", "split"),
+        help=brief("probe", "linear probe", "kNN probe", "split", "adjusted Rand index"),
     )
     tables = found[wanted[0]]["modalities"]
     for modality in (m for m in PLURAL if "reason" in tables.get(m, {})):
         st.info(f"{PLURAL[modality].capitalize()}: {tables[modality]['reason']}")
     results = showing.document(recipes, names, found, label=label)
-    draw_section(layers.chapter(results), key="knows", recipes=recipes)
-    draw_best(tables)
+    for number, exhibit in enumerate(exhibits_of(layers.chapter(results))):
+        draw_exhibit(exhibit, key=f"knows_{number}", pick=open_at(recipes))
+        if number == 0:
+            draw_best(tables)
 
 
 def draw_best(tables: Mapping[str, Any]) -> None:
@@ -72,11 +74,9 @@ def draw_best(tables: Mapping[str, Any]) -> None:
                 )
 
 
-def draw_section(section: Section | None, *, key: str, recipes: Mapping[str, Recipe]) -> None:
-    """Draw the exhibits of a chapter of the report."""
-    exhibits = [part for part in section.parts if isinstance(part, Exhibit)] if section else []
-    for number, exhibit in enumerate(exhibits):
-        draw_exhibit(exhibit, key=f"{key}_{number}", pick=open_at(recipes))
+def exhibits_of(section: Section | None) -> list[Exhibit]:
+    """Return the exhibits of a chapter of the report; none of no chapter."""
+    return [part for part in section.parts if isinstance(part, Exhibit)] if section else []
 
 
 def draw_takes(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
@@ -109,4 +109,5 @@ def draw_takes(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
     section = readout.chapter(results)
     if section is None:
         st.info(f"None of these probes can be run for {label}: there are too few items of a kind.")
-    draw_section(section, key="takes", recipes=recipes)
+    for number, exhibit in enumerate(exhibits_of(section)):
+        draw_exhibit(exhibit, key=f"takes_{number}", pick=open_at(recipes))

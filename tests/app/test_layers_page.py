@@ -49,12 +49,21 @@ def test_curves_of_the_run_and_its_controls(open_app, toy_store):
 
     assert not app.exception
     assert figures(app) == [
-        f"accuracy of the linear probe for label over the layers, {m}"
+        f"{measure} label over the layers, {m}"
+        for measure in ("accuracy of the linear probe for", "adjusted Rand index of clusters and")
         for m in ("pictures", "sounds", "sentences")
     ]
     assert set(table["run"]) == {"toy", "twin", "lowlevel"}
     assert set(table.columns) >= {"value", "95 % interval", "chance", "n"}
     assert words(app).count("the layer that was best on val") == 3
+
+    (clusters,) = [
+        t.value for t in app.dataframe if "adjusted Rand index" in set(t.value.get("measure", ()))
+    ]
+    assert set(clusters["run"]) == {"toy", "twin", "lowlevel"}
+    assert set(clusters["measure"]) == {"adjusted Rand index", "adjusted mutual information"}
+    app.button_group(key="knows_1_option").set_value("adjusted mutual information").run()
+    assert "adjusted mutual information of clusters and label" in " ".join(figures(app))
 
 
 @pytest.mark.slow

@@ -65,3 +65,14 @@ def test_what_a_name_would_make_a_terminal_do_is_written_out(said, monkeypatch):
     ]:
         assert name in said.getvalue()
     assert "[/x] and [red]a" in said.getvalue()
+
+
+def test_clusters_are_told_a_line_a_layer_or_why_there_are_none():
+    score = {"value": 0.5, "low": 0.4, "high": 0.6, "chance": 0.01, "n": 60, "reason": ""}
+    row = {"tap": "embed", "rand": score, "mutual": {**score, "value": 0.7}}
+
+    (line,) = terminal.cluster_lines({"clusters": {"rows": [row]}})
+    assert line.startswith("clusters at embed: adjusted Rand index 0.500 [0.400, 0.600]")
+    assert "adjusted mutual information 0.700" in line
+    assert terminal.cluster_lines({"rows": []}) == []  # numbers have no clusters
+    assert terminal.cluster_lines({"clusters": {"reason": "too few"}}) == ["clusters: too few"]

@@ -6,6 +6,7 @@ from typing import Any
 from app.report.figures import Score, Series, curves
 from app.report.parts import Drawing, Exhibit, Option, Results, Section, Table, Words
 from app.report.runs import data_sets, looks, runs_on
+from app.report.sections import clusters
 from app.words import PLURAL, PROBES, tap_words
 
 Data = Mapping[str, Any]
@@ -49,6 +50,9 @@ def _exhibits(results: Results) -> Iterator[Exhibit]:
                 "chosen on val items.",
                 tables=(_table(results, data, label),),
             )
+            by_itself = clusters.exhibit(results, data, label, where)
+            if by_itself:
+                yield by_itself
 
 
 def _option(results: Results, data: Data, label: str, probe: str) -> Option:
