@@ -127,6 +127,11 @@ def ask(
     if as_json:
         show_json(found)
         return
+    show_found(found)
+
+
+def show_found(found: dict[str, Any]) -> None:
+    """Print the hits of each modality as a table, and what they have to be compared with."""
     for modality, part in found["modalities"].items():
         title = f"Nearest {modality}: {found['encoder']} at {part['tap']}, of {part['items']}"
         rows: list[list[object]] = [

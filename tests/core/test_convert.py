@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-import d2v_core.convert
+import d2v_core.conversions
 from d2v_core.checkpoint import newest_checkpoint
 from d2v_core.convert import convert
 from d2v_core.data.folder import read_folder
@@ -327,7 +327,7 @@ def test_a_place_that_cannot_be_written_to(tmp_path):
 
 def test_what_is_not_like_its_source_is_not_kept(tmp_path, monkeypatch):
     """The control: a weight that is changed on the way is found, and nothing stays."""
-    written = d2v_core.convert._write
+    written = d2v_core.conversions._write
 
     def damaged(foreign, model, folder):
         written(foreign, model, folder)
@@ -336,7 +336,7 @@ def test_what_is_not_like_its_source_is_not_kept(tmp_path, monkeypatch):
         weights["encoder.layers.1.feed_forward.output_dense.bias"] += 2e-5
         save_file(weights, file, metadata={"format": "pt"})
 
-    monkeypatch.setattr("d2v_core.convert._write", damaged)
+    monkeypatch.setattr("d2v_core.conversions._write", damaged)
     source, out = hubert(tmp_path), tmp_path / "out"
     refused(
         source,
