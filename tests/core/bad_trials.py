@@ -75,3 +75,12 @@ def is_opened(name, place):
         shutil.rmtree(root)
         assert not was_executed
     return None
+
+
+def is_a_model(name, place):
+    """Open a folder as a model of the Hugging Face library."""
+    try:
+        open_encoder(f"hf:{place / name}")
+    except CheckpointError as error:
+        return str(error)
+    return None

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from d2v_core.encoders import open_encoder
 from d2v_core.errors import CheckpointError
+from tests.core.bounded import try_all
 from tests.core.huggingface_models import cases, model_of, save
 
 SECONDS = 10
@@ -26,22 +27,26 @@ def whole(tmp_path_factory):
     return made
 
 
+def changed(whole, folder, file, *keys, says):
+    """Write a model one of whose JSON files says something else."""
+    folder.mkdir()
+    for path in whole.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    told = json.loads((folder / file).read_text())
+    place = told
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = says
+    (folder / file).write_text(json.dumps(told))
+    return folder
+
+
 @pytest.fixture
 def model(whole, tmp_path):
     """Return a function that gives a model one of whose JSON files says something else."""
 
     def make(form, file, *keys, says):
-        folder = tmp_path / form
-        folder.mkdir()
-        for path in whole[form].iterdir():
-            (folder / path.name).write_bytes(path.read_bytes())
-        told = json.loads((folder / file).read_text())
-        place = told
-        for key in keys[:-1]:
-            place = place[key]
-        place[keys[-1]] = says
-        (folder / file).write_text(json.dumps(told))
-        return folder
+        return changed(whole[form], tmp_path / form, file, *keys, says=says)
 
     return make
 
@@ -82,13 +87,6 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize(
-    ("place", "says"), [(place, says) for place, values in UNFIT.items() for says in values]
-)
-def test_settings_that_make_no_model_are_a_sentence(model, place, says):
-    assert re.search(SENTENCE, refusal(f"hf:{model(*place, says=says)}"))
-
-
 HUGE = {
     ("words", "config.json", "num_hidden_layers"): (10**30, "has 1e+30 blocks: refused"),
     ("pixels", "config.json", "num_hidden_layers"): (2000, "has 2000 blocks: refused"),
@@ -100,10 +98,29 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("place", HUGE)
-def test_sizes_that_no_model_has_are_refused_before_they_are_made(model, place):
-    says, message = HUGE[place]
-    assert message in refusal(f"hf:{model(*place, says=says)}")
+CASES = [
+    *((place, says, SENTENCE) for place, values in UNFIT.items() for says in values),
+    *((place, says, re.escape(message)) for place, (says, message) in HUGE.items()),
+]
+
+
+@pytest.fixture(scope="module")
+def tried(whole, tmp_path_factory):
+    """What is said of each in a process with bounds on memory and time."""
+    place = tmp_path_factory.mktemp("settings")
+    for number, ((form, file, *keys), says, _) in enumerate(CASES):
+        changed(whole[form], place / str(number), file, *keys, says=says)
+    return try_all("tests.core.bad_trials:is_a_model", map(str, range(len(CASES))), place)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=lambda n: "-".join(CASES[n][0]))
+def test_settings_that_make_no_model_are_a_sentence(tried, number):
+    """Sizes that no model has are refused before anything of them is made."""
+    said = tried.said_of(str(number))
+
+    assert said is not None
+    assert "\n" not in said
+    assert re.search(CASES[number][2], said)
 
 
 @pytest.mark.parametrize(
