@@ -40,9 +40,13 @@ class Learnt(NamedTuple):
     judged: "Judged"
 
 
-@st.cache_resource(max_entries=6, show_spinner=False)
 def pool(place: str, name: str, tap: str, sense: str) -> Pool:
     """Return the items of one sense, or of all; those whose vectors are no numbers are left out."""
+    return _pool(place, name, tap, sense, cached.held(place, name))
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _pool(place: str, name: str, tap: str, sense: str, holds: str) -> Pool:
     data = cached.representation(place, name, tap)
     found = np.isfinite(data.layers[tap]).all(axis=1)
     if sense != ALL:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.neighbourhood import Around
     from app.noting import Noted
     from app.scatter.layout import Placed
+    from app.state import Chosen
     from d2v_core.modality import Modality
     from d2v_core.store import Representation
     from probes.result import Plain
@@ -59,9 +60,13 @@ def how_far(place: str, wish: MapWish, *, judge: bool = False) -> "Noted | None"
     return cached.map_jobs().how_far(job_of(place, wish, judge=judge))
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def takes(place: str, wish: MapWish) -> float:
     """Return about how many seconds a map takes on two cores."""
+    return _takes(place, wish, cached.held(place, wish.name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _takes(place: str, wish: MapWish, holds: str) -> float:
     from app import map_plan, mapping
 
     store = cached.store(place)
@@ -157,23 +162,35 @@ def faithful(place: str, wish: MapWish, count: int) -> "tuple[pd.DataFrame, Plai
     return mapping.faithful(store, wish)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def guest(place: str, wish: MapWish, tap: str, asked: "tuple[Modality, str | Path]") -> "Guest":
     """Return where something new belongs on a map; raise StoreError if it has no place."""
+    return _guest(place, wish, tap, asked, cached.held(place, wish.name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _guest(
+    place: str, wish: MapWish, tap: str, asked: "tuple[Modality, str | Path]", holds: str
+) -> "Guest":
     from app.asking import Query
     from app.guests import place_guest
 
     return place_guest(cached.store(place), wish, tap, Query(*asked))
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
 def compared(
     place: str, left: tuple[str, str], right: tuple[str, str], wish: SpaceWish
 ) -> "tuple[pd.DataFrame, Plain]":
     """Return how two layers differ; see `app.comparing.compare`."""
+    return _compared(place, (left, right), wish, [cached.held(place, n) for n, _ in (left, right)])
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _compared(
+    place: str, sides: tuple[tuple[str, str], tuple[str, str]], wish: SpaceWish, hold: list[str]
+) -> "tuple[pd.DataFrame, Plain]":
     from app.comparing import compare
 
-    return compare(cached.store(place), left, right, space=wish)
+    return compare(cached.store(place), *sides, space=wish)
 
 
 def seen(place: str, name: str, tap: str, wish: SpaceWish) -> "Representation":
@@ -193,25 +210,42 @@ def _seen(place: str, name: str, tap: str, wish: SpaceWish, holds: str) -> "Repr
     return Representation(data.recipe, data.items, {tap: x})
 
 
+def around(chosen: "Chosen", wish: SpaceWish, row: int, *, k: int) -> "list[Around]":
+    """Return the surroundings of an item in a space of a layer."""
+    holds = cached.held(chosen.place, chosen.name)
+    return _around((chosen.place, chosen.name, chosen.tap), wish, row, k, holds)
+
+
 @st.cache_data(max_entries=256, show_spinner=False)
-def around(place: str, name: str, tap: str, wish: SpaceWish, row: int, k: int) -> "list[Around]":
-    """Return the surroundings of an item in a space."""
+def _around(
+    layer: tuple[str, str, str], wish: SpaceWish, row: int, k: int, holds: str
+) -> "list[Around]":
     from app.neighbourhood import look_around
 
-    return look_around(seen(place, name, tap, wish), row, tap=tap, k=k)
+    return look_around(seen(*layer, wish), row, tap=layer[2], k=k)
+
+
+def gaps(place: str, name: str, tap: str, wish: SpaceWish) -> "list[Plain]":
+    """Return the gaps between the senses."""
+    return _gaps(place, name, tap, wish, cached.held(place, name))
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def gaps(place: str, name: str, tap: str, wish: SpaceWish) -> "list[Plain]":
-    """Return the gaps between the senses."""
+def _gaps(place: str, name: str, tap: str, wish: SpaceWish, holds: str) -> "list[Plain]":
     from app import mapping
 
     return mapping.gaps(cached.store(place), name, tap, wish)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
 def space_facts(place: str, name: str, tap: str, wish: SpaceWish) -> "tuple[list[str], Plain]":
     """Return the senses of a run, and hub and pairs of a space; raise StoreError if it is none."""
+    return _space_facts(place, name, tap, wish, cached.held(place, name))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _space_facts(
+    place: str, name: str, tap: str, wish: SpaceWish, holds: str
+) -> "tuple[list[str], Plain]":
     from app.spaces import open_space, senses_of
 
     data = cached.representation(place, name, tap)
@@ -219,9 +253,13 @@ def space_facts(place: str, name: str, tap: str, wish: SpaceWish) -> "tuple[list
     return senses_of(data), space.to_json() if space else {}
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
 def pairs_there(place: str, name: str, tap: str) -> int:
     """Return how many pairs the senses can be turned by."""
+    return _pairs_there(place, name, tap, cached.held(place, name))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _pairs_there(place: str, name: str, tap: str, holds: str) -> int:
     from app.spaces import pairs_there as count
 
     return count(cached.representation(place, name, tap))

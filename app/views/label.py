@@ -5,24 +5,33 @@ import streamlit as st
 from app import cached_label, labelling, state
 from app.label_words import STEPS
 from app.plain_text import plain
+from app.views import kept_address
 from app.views.label_loop import loop
 from d2v_core.errors import D2VError, InputError
 
 NAMED = "concept"
 
 
-def chosen_concept() -> str | None:
-    """Return the concept in the address; None if there is none, or none that can be kept."""
+def chosen_concept(chosen: state.Chosen) -> str | None:
+    """Return the concept in the address; None if there is none, or none that can be kept.
+
+    It is of the data, whichever run is taught.
+    """
     try:
-        return labelling.check_concept(st.query_params.get(NAMED, ""))
+        return labelling.check_concept(kept_address.bring_back(NAMED, about(chosen)))
     except InputError:
         return None
+
+
+def about(chosen: state.Chosen) -> str:
+    """Return what a concept is about."""
+    return cached_label.fingerprint(chosen.place, chosen.name)
 
 
 def begin_typed() -> None:
     """Begin with the concept that was typed in, or say why not."""
     try:
-        st.query_params[NAMED] = labelling.check_concept(st.session_state["label_name"])
+        go_on_with(labelling.check_concept(st.session_state["label_name"]))
     except InputError as error:
         st.session_state["label_problem"] = str(error)
 
@@ -30,12 +39,17 @@ def begin_typed() -> None:
 def begin_known() -> None:
     """Go on with a concept that has answers."""
     if picked := st.session_state["label_known"]:
-        st.query_params[NAMED] = picked
+        go_on_with(picked)
+
+
+def go_on_with(concept: str) -> None:
+    """Choose a concept, or let go of it if it has no name."""
+    kept_address.say(NAMED, concept, about(state.current()))
 
 
 def leave() -> None:
     """Let go of the concept."""
-    del st.query_params[NAMED]
+    go_on_with("")
 
 
 def begin(chosen: state.Chosen) -> None:
@@ -71,7 +85,7 @@ def begin(chosen: state.Chosen) -> None:
 
 def page(chosen: state.Chosen) -> None:
     """Draw the page."""
-    concept = chosen_concept()
+    concept = chosen_concept(chosen)
     try:
         if concept is None:
             st.title("Label")

@@ -21,6 +21,7 @@ from app.views.map_guest import ask_guest, place_guest
 from app.views.map_item import choose_row, chosen_row, draw_table
 from app.views.map_link import offer_link
 from app.views.map_picture import Picture, draw_picture
+from app.views.map_selection import bring_back_map
 from app.views.map_space import draw_space, settle_space
 from app.views.map_trust import draw_move, draw_trust, judge_items
 from app.views.map_wait import read_map
@@ -91,7 +92,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
     if st.session_state.pop(AGAIN, False):
         st.rerun()
     items = with_labels(chosen.place, chosen.name, chosen.read().items)
-    row = chosen_row(items)
+    row = chosen_row(chosen, items)
     laid = cached_map.laid(chosen.place, wish, len(items))
     at = stop_of(chosen, wish, laid)
     if wish.over:
@@ -147,7 +148,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
         draw_item(chosen, items.iloc[row])
     if rows is not None:
         draw_selected(chosen, wish, table, rows, hidden)
-    surroundings = cached_map.around(chosen.place, chosen.name, chosen.tap, wish.spaced(), row, 4)
+    surroundings = cached_map.around(chosen, wish.spaced(), row, k=4)
     draw_surroundings(chosen, items, row, surroundings)
     draw_table(items, table[shown] if rows is None else table.iloc[rows])
 
@@ -158,6 +159,7 @@ def page(chosen: state.Chosen) -> None:
         st.title("What lands where?")
         view = choose_view(chosen)
     try:
+        bring_back_map(chosen)
         wish = settle_space(chosen, choose_wish(chosen, view))
         draw_space(chosen, wish)
         if view == "two":

@@ -82,7 +82,7 @@ def _explore(
     draw_numbers: Callable[[], None],
 ) -> None:
     items = chosen.read().items
-    row = chosen_row(items)
+    row = chosen_row(chosen, items)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         colour = ask_colour(items, COLOURS, first="changed")
         shown = ask_shown(items)

@@ -3,7 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-TABLE = "map_table"
+from app import state
+from app.views import kept_address
+
+ITEM, TABLE = "item", "map_table"
 MOST_LISTED = 5000  # rows of the table; Streamlit sends them all with every click
 NOT_LISTED = ("x", "y", "row", "hover", "media")
 
@@ -19,13 +22,13 @@ def default_item(items: pd.DataFrame) -> tuple[str, str]:
     return str(first["id"]), str(first["modality"])
 
 
-def chosen_row(items: pd.DataFrame) -> int:
+def chosen_row(chosen: state.Chosen, items: pd.DataFrame) -> int:
     """Return the row of the chosen item; of the default one if it is not in these data.
 
     The item is remembered by id and modality, so that it stays when run or layer change, and it is
     in the address of the page.
     """
-    named = st.query_params.get("item", "").rpartition(":")
+    named = kept_address.bring_back(ITEM, chosen.place).rpartition(":")
     for ident, modality in ((named[0], named[2]), default_item(items)):
         found = items.index[(items["id"] == ident) & (items["modality"] == modality)]
         if len(found):
@@ -36,7 +39,7 @@ def chosen_row(items: pd.DataFrame) -> int:
 def choose_row(items: pd.DataFrame, row: int) -> None:
     """Remember an item."""
     own = items.iloc[row]
-    st.query_params["item"] = f"{own['id']}:{own['modality']}"
+    kept_address.say(ITEM, f"{own['id']}:{own['modality']}", state.current().place)
 
 
 def on_pick(items: pd.DataFrame, rows: list[int]) -> None:

@@ -127,7 +127,7 @@ def draw_picture(
             "chosen": lambda: _on_row(key, "chosen", count, choose),
             "engine": lambda: on_engine(key),
             "step": lambda: _on_row(key, "step", len(picture.stops), go or _stay),
-            "view": (lambda: keep_view(key)) if key == MAP else _stay,
+            "view": (lambda: keep_view(chosen, key)) if key == MAP else _stay,
         },
     )
 

@@ -1,6 +1,7 @@
 """What is selected, kept by the items and not by the picture: lit up on the next layer too.
 
-It is in the address of the page, so that a link opened elsewhere shows the same.
+It is in the address of the page, so that a link opened elsewhere shows the same; and in the
+session, by store and items, so that it is there again when one comes back.
 """
 
 import numpy as np
@@ -10,12 +11,22 @@ from app import cached, state
 from app.permalink import read_selection, read_view, selection_text, view_text
 from app.scatter.component import NOTHING, Selected, coordinates_of
 from app.selecting import fold, read_drawn
+from app.views import kept_address
 from d2v_core.errors import InputError
 
 MOST_BEFORE = 8
 """Selections that further strokes may go on from: the browser may draw before it has an answer."""
 
+SELECTED, VIEW = "sel", "at"
+
 Kept = tuple[str, list[Selected]]
+
+
+def bring_back_map(chosen: state.Chosen) -> None:
+    """Let the address say again what was selected and in view when the map was left."""
+    items, _ = _items(chosen)
+    for name in (SELECTED, VIEW):
+        kept_address.bring_back(name, _about(chosen.place, items))
 
 
 def selected(place: str, items: str, count: int) -> Selected:
@@ -26,20 +37,21 @@ def selected(place: str, items: str, count: int) -> Selected:
         items: hash of the items and their order.
         count: how many there are.
     """
+    about = _about(place, items)
     of, history = _kept()
-    if of == items:
+    if of == about:
         return history[-1]
-    text = st.query_params.get("sel")
+    text = st.query_params.get(SELECTED)
     if not text:
         return Selected()
     try:
         rows = read_selection(cached.store(place), text, items, count)
     except InputError as error:
-        del st.query_params["sel"]
+        kept_address.say(SELECTED, "", about)
         st.session_state["selection_problem"] = str(error)
         return Selected()
     found = Selected(f"link {text[-24:]}", rows)
-    st.session_state["selected"] = (items, [found])
+    st.session_state["selected"] = (about, [found])
     return found
 
 
@@ -61,7 +73,7 @@ def keep_selection(chosen: state.Chosen, key: str, shown: np.ndarray) -> None:
     items, count = _items(chosen)
     of, history = _kept()
     try:
-        now = decide(value, shown, history if of == items else [])
+        now = decide(value, shown, history if of == _about(chosen.place, items) else [])
     except InputError as error:
         stamp = str(value.get("stamp")) if isinstance(value, dict) else NOTHING
         now = Selected(stamp)
@@ -90,13 +102,14 @@ def decide(value: object, shown: np.ndarray, history: list[Selected]) -> Selecte
     return Selected(drawn.stamp, rows)
 
 
-def keep_view(key: str) -> None:
+def keep_view(chosen: state.Chosen, key: str) -> None:
     """Keep in the address what is in view; the callback of a map."""
     text = view_text(read_view(st.session_state[key].get("view")))
-    if text:
-        st.query_params["at"] = text
-    elif "at" in st.query_params:
-        del st.query_params["at"]
+    kept_address.say(VIEW, text, _about(chosen.place, _items(chosen)[0]))
+
+
+def _about(place: str, items: str) -> str:
+    return f"{items} {place}"
 
 
 def _items(chosen: state.Chosen) -> tuple[str, int]:
@@ -110,10 +123,10 @@ def _kept() -> Kept:
 
 def _keep(chosen: state.Chosen, items: str, count: int, now: Selected) -> None:
     of, history = _kept()
-    before = history if of == items else []
-    st.session_state["selected"] = (items, [*before[1 - MOST_BEFORE :], now])
+    about = _about(chosen.place, items)
+    before = history if of == about else []
+    st.session_state["selected"] = (about, [*before[1 - MOST_BEFORE :], now])
+    text = ""
     if len(now.rows):
-        store = cached.store(chosen.place)
-        st.query_params["sel"] = selection_text(store, now.rows, items, count)
-    elif "sel" in st.query_params:
-        del st.query_params["sel"]
+        text = selection_text(cached.store(chosen.place), now.rows, items, count)
+    kept_address.say(SELECTED, text, about)

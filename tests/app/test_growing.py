@@ -2,8 +2,19 @@
 
 import pytest
 
-from app import cached, cached_map, comparing, deeper, mapping, measured, workbench
+from app import (
+    cached,
+    cached_label,
+    cached_map,
+    comparing,
+    deeper,
+    guests,
+    mapping,
+    measured,
+    workbench,
+)
 from app.measured import Wanted
+from app.state import Chosen
 from app.wishes import MapWish, SpaceWish
 from d2v_core.data.folder import read_folder
 from d2v_core.embed import embed
@@ -107,3 +118,33 @@ def test_pages_read_a_store_anew_when_it_grew(grow, monkeypatch):
     whole = cached.representation(store.place, name, "joint")
     assert len(whole.items) == len(cached_map.drawn(store.place, wish)[0]) == 72
     assert cached.representation(store.place, name, "joint") is whole
+
+
+def answers_of(place, name, tap):
+    """Return what the pages keep of a store, by the name of what keeps it."""
+    wish, space = MapWish(name, tap, "pca"), SpaceWish()
+    chosen = Chosen(place, name, tap, name, "trained", is_sample=False)
+    return {
+        "takes": cached_map.takes(place, wish),
+        "around": [one.gallery for one in cached_map.around(chosen, space, 0, k=4)],
+        "gaps": cached_map.gaps(place, name, tap, SpaceWish("centred")),
+        "pairs_there": cached_map.pairs_there(place, name, tap),
+        "space_facts": cached_map.space_facts(place, name, tap, SpaceWish("aligned")),
+        "compared": len(cached_map.compared(place, (name, "embed"), (name, tap), space)[0]),
+        "guest": cached_map.guest(place, wish, tap, ("text", "An owl.")),
+        "pool": len(cached_label.pool(place, name, tap, "all").items),
+    }
+
+
+def test_nothing_that_pages_keep_outlives_a_store_that_grew(grow, monkeypatch):
+    store, name, rest = grow
+    vector = store.read(name, taps=("joint",)).layers["joint"][3:4]
+    monkeypatch.setattr(guests, "vectors_of", lambda *_: {"joint": vector})
+    before = answers_of(store.place, name, "joint")
+    rest()
+    cached.held.clear()
+    after = answers_of(store.place, name, "joint")
+
+    assert (before["pool"], before["compared"]) == (48, 48)
+    assert (after["pool"], after["compared"]) == (72, 72)
+    assert [key for key in before if before[key] == after[key]] == []

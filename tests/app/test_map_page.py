@@ -1,6 +1,7 @@
 """The map page: what every control changes, what is refused in words, what a link restores."""
 
 import json
+import shutil
 import time
 from functools import partial
 
@@ -372,3 +373,36 @@ def test_another_run_stands_beside_and_the_colour_of_change_stays_there(open_map
     app.segmented_control(key="view_of_map").set_value("one").run()
     assert not app.exception
     assert app.selectbox(key="colour").value == "label"
+
+
+def test_what_the_address_lost_on_another_page_comes_back_and_not_in_another_store(
+    open_app, toy_store, tmp_path
+):
+    other = str(shutil.copytree(toy_store, tmp_path / "other"))
+    app = open_app(
+        toy_store, other, page="map", method="PCA", find="owl", item="07:audio", at="0.1,-0.2,2"
+    )
+    app.button(key="found_all").click().run()
+    said = {name: first(app, name) for name in ("item", "sel", "at")}
+
+    def leave():
+        for name in said:  # as a browser does when the page changes
+            if name in app.query_params:
+                del app.query_params[name]
+
+    leave()
+    app.run()
+    assert not app.exception
+    assert {name: first(app, name) for name in said} == said
+    assert scene(app)["view"] == [0.1, -0.2, 2.0]
+    assert scene(app)["selected"]["count"] == 24
+
+    app.sidebar.selectbox(key="store").set_value(other).run()
+    assert not app.exception
+    assert not set(said) & set(app.query_params)
+    assert scene(app)["selected"]["count"] == 0
+    assert "could not be selected" not in words(app)
+
+    app.sidebar.selectbox(key="store").set_value(toy_store).run()
+    assert {name: first(app, name) for name in said} == said
+    assert scene(app)["selected"]["count"] == 24
