@@ -33,6 +33,13 @@ def seed():
     torch.manual_seed(0)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef):
+    """Seed what several tests share, too: it is made before `seed`, after who knows which tests."""
+    if fixturedef.scope != "function":
+        torch.manual_seed(0)
+
+
 @pytest.fixture
 def shared_file():
     """Return a function that finds a file too large for the tree, or skips the test."""

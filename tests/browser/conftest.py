@@ -184,7 +184,7 @@ def settle(page):
     last may not be drawn. So wait for what is expected, and do not look for it once.
     """
     page.wait_for_function(SETTLED, timeout=PAGE_SECONDS * 1000)
-    assert page.locator('[data-testid="stException"]').count() == 0
+    assert page.locator('[data-testid="stException"]').all_inner_texts() == []
 
 
 STILL = """(element) => new Promise((done) => {

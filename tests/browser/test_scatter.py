@@ -13,6 +13,9 @@ from tests.browser.conftest import (
     map_of,
     place_of,
     settle,
+    still_box,
+    wait_for_count,
+    wait_until,
 )
 
 pytestmark = pytest.mark.slow
@@ -55,7 +58,7 @@ def hover(page, kind):
     """Point at an item of a kind; return its row and its card."""
     page.mouse.move(*place_of(page, row_of(page, kind)), steps=3)
     card = page.locator(".map .card")
-    card.wait_for(timeout=30_000)
+    card.wait_for()
     row = map_of(page, "return map.looking.row")  # of several in one place any may be taken
     assert map_of(page, f"return map.kinds[{row}]") == KIND[kind]
     return row, card
@@ -63,9 +66,9 @@ def hover(page, kind):
 
 def lasso(page, corners):
     """Draw around a part of the map, given in shares of its sides; wait for the server."""
-    box = page.locator(".stage").bounding_box()
-    spots = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
     page.locator(".tool[aria-label=Lasso]").click()
+    left, top, width, height = still_box(page.locator(".stage"))
+    spots = [(left + x * width, top + y * height) for x, y in corners]
     page.mouse.move(*spots[0])
     page.mouse.down()
     for spot in spots[1:]:
@@ -75,14 +78,11 @@ def lasso(page, corners):
 
 
 def wait_for_echo(page):
-    for _ in range(240):
-        if map_of(
-            page,
-            "return map.selection.awaited === null && root.dataset.echo === map.selection.stamp",
-        ):
-            return settle(page)
-        page.wait_for_timeout(250)
-    pytest.fail("the server did not answer the selection")
+    has_answered = (
+        "return map.selection.awaited === null && root.dataset.echo === map.selection.stamp"
+    )
+    wait_until(lambda: map_of(page, has_answered), "the server did not answer the selection")
+    settle(page)
 
 
 LEFT_HALF = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98)]
@@ -154,7 +154,7 @@ def test_a_sound_plays_only_after_it_was_switched_on_and_its_playhead_moves(toy_
     toy_map.mouse.move(5, 5)
     toy_map.locator(".tool[aria-label=Sound]").click()
     _, card = hover(toy_map, "audio")
-    card.locator(".playhead:not([hidden])").wait_for(timeout=30_000)
+    card.locator(".playhead:not([hidden])").wait_for()
     ends = map_of(
         toy_map,
         """const head = () => parseFloat(map.elements.card.querySelector(".playhead").style.left);
@@ -174,14 +174,10 @@ def test_a_sound_plays_only_after_it_was_switched_on_and_its_playhead_moves(toy_
 
 def test_lines_lead_to_the_true_neighbours(toy_map):
     row, _ = hover(toy_map, "image")
-    for _ in range(100):
-        near = map_of(toy_map, "return map.looking.near")
-        if near["row"] == row:
-            break
-        toy_map.wait_for_timeout(100)
+    wait_until(lambda: map_of(toy_map, "return map.looking.near.row") == row, "no neighbours come")
+    near = map_of(toy_map, "return map.looking.near")
 
     cosines = [n["cosine"] for n in near["list"]]
-    assert near["row"] == row
     assert len(cosines) == 9
     assert cosines == sorted(cosines, reverse=True)
     assert row not in [n["row"] for n in near["list"]]
@@ -189,18 +185,19 @@ def test_lines_lead_to_the_true_neighbours(toy_map):
 
 def test_a_lasso_is_decided_by_the_server_as_the_browser_lit_it_up(toy_map):
     lasso(toy_map, LEFT_HALF)
-    lit, echoed, inside = map_of(
+    lit, echoed, inside, around = map_of(
         toy_map,
         """const { width } = map.camera;
         const rows = [...Array(map.data.count).keys()];
+        const leftOf = (line) => rows.filter((row) => map.placeOf(row)[0] < line);
         return [[...map.selection.rows], Number(root.dataset.echoed),
-            rows.filter((row) => map.placeOf(row)[0] < width / 2)];""",
+            leftOf(width / 2 - 3), leftOf(width / 2 + 3)];""",  # on the line it may go either way
     )
 
     assert 10 < len(lit) < 62
-    assert lit == inside
+    assert set(inside) <= set(lit) <= set(around)
     assert echoed == len(lit)
-    assert toy_map.get_by_text(f"{len(lit)} selected:").count() == 1
+    toy_map.get_by_text(f"{len(lit)} selected:").wait_for()
 
 
 def test_many_items_are_density_and_what_is_not_selected_is_grey(toy_map):
@@ -261,21 +258,19 @@ def choose(page, label, option):
     before = map_of(page, "return JSON.stringify(map.have)")
     page.get_by_role("combobox", name=label).first.click()
     page.get_by_role("option", name=option).first.click()
-    for _ in range(240):
-        if map_of(page, "return JSON.stringify(map.have)") != before:
-            return settle(page)
-        page.wait_for_timeout(250)
-    pytest.fail(f"the map did not follow {label}")
+    have = "return JSON.stringify(map.have)"
+    wait_until(lambda: map_of(page, have) != before, f"the map did not follow {label}")
+    settle(page)
 
 
 def test_a_selection_comes_back_after_another_page(toy_map):
     lasso(toy_map, LEFT_HALF)
     rows = map_of(toy_map, "return [...map.selection.rows]")
     toy_map.get_by_role("link", name="Layers").click()
-    toy_map.wait_for_selector(".map", state="detached", timeout=60_000)
+    toy_map.wait_for_selector(".map", state="detached")
     settle(toy_map)
     toy_map.get_by_role("link", name="Map", exact=True).click()
-    toy_map.wait_for_selector(f'.map[data-selected="{len(rows)}"]', timeout=60_000)
+    toy_map.wait_for_selector(f'.map[data-selected="{len(rows)}"]')
 
     assert map_of(toy_map, "return [...map.selection.rows]") == rows
 
@@ -307,7 +302,7 @@ def test_every_item_is_reached_and_chosen_by_keys_alone(toy_map):
 
     row = look_by_keys(toy_map)
     toy_map.keyboard.press("Enter")
-    toy_map.wait_for_url("**item=**", timeout=60_000)
+    toy_map.wait_for_url("**item=**")
     settle(toy_map)
     assert map_of(toy_map, "return map.chosen") == row
 
@@ -316,15 +311,15 @@ def test_keys_select_single_items_and_all_in_view_and_let_go(toy_map):
     look_by_keys(toy_map)
     toy_map.keyboard.press(" ")
     wait_for_echo(toy_map)
-    assert toy_map.get_by_text("1 selected:").count() == 1
+    toy_map.get_by_text("1 selected:").wait_for()
 
     toy_map.keyboard.press("v")
     wait_for_echo(toy_map)
-    assert toy_map.get_by_text("72 selected:").count() == 1
+    toy_map.get_by_text("72 selected:").wait_for()
 
     toy_map.keyboard.press("Escape")
     wait_for_echo(toy_map)
-    assert toy_map.get_by_text("72 selected").count() == 0
+    wait_for_count(toy_map.get_by_text("72 selected"), 0)
 
 
 def test_a_map_stays_when_streamlit_clears_up_after_an_overtaken_call(toy_map):
@@ -374,22 +369,23 @@ def test_a_lost_context_comes_back_with_all_that_was_drawn(toy_map):
 def test_a_click_and_the_way_back_without_a_word_in_the_console(toy_map):
     row = row_of(toy_map, "text")
     click_on(toy_map, row)
-    toy_map.get_by_role("heading", name="A sentence: ").wait_for(timeout=60_000)
+    toy_map.get_by_role("heading", name="A sentence: ").wait_for()
 
-    assert ":text" in toy_map.url.replace("%3A", ":")
+    wait_until(lambda: ":text" in toy_map.url.replace("%3A", ":"), "no item in the address")
 
 
 def test_a_narrow_screen_shows_all_of_it(browser, toy_address):
     page = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.set_default_timeout(PAGE_SECONDS * 1000)
     page.goto(f"{toy_address}/map?method=PCA")
     settle(page)
     page.touchscreen.tap(*place_of(page, row_of(page, "image")))
-    page.locator(".map .card.docked").wait_for(timeout=30_000)
-    wide = page.evaluate("document.documentElement.scrollWidth")
+    page.locator(".map .card.docked").wait_for()
+    wide = "document.documentElement.scrollWidth"
+    wait_until(lambda: page.evaluate(wide) <= 390, "the page is wider than the screen")
     stage, bar = (page.locator(s).bounding_box() for s in (".stage", ".map .bar"))
     page.close()
 
-    assert wide <= 390
     assert stage["x"] >= 0
     assert stage["x"] + stage["width"] <= 390
     assert bar["y"] >= stage["y"] + stage["height"]  # tools cover no item
@@ -417,9 +413,9 @@ from playwright.sync_api import sync_playwright
 with sync_playwright() as engine:
     browser = engine.chromium.launch(executable_path=sys.argv[1], args=sys.argv[3:])
     page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(200_000)
     page.goto(sys.argv[2])
-    page.wait_for_selector(".js-plotly-plot path.point", state="attached", timeout=100_000)
-    page.wait_for_timeout(1500)
+    page.locator(".js-plotly-plot path.point").nth(71).wait_for(state="attached")
     has = page.evaluate("!!document.createElement('canvas').getContext('webgl2')")
     points = page.evaluate(
         '''[...document.querySelector('.js-plotly-plot').calcdata].filter(
