@@ -1,10 +1,10 @@
-"""Lesson 6: what pairs teach, and how a map misleads."""
+"""Lesson 6: what pairs teach, and how a map and an exam mislead."""
 
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.lessons import doors
+from app.lessons import doors, leakage
 from app.lessons.choosing import choose_between, choose_run, present
 from app.lessons.figures import clouds, growing, senses_look, small_map
 from app.lessons.lesson import Lesson, Part
@@ -192,17 +192,19 @@ MISLEAD = Question(
 )
 LESSON = Lesson(
     key="pairs",
-    title="Pairs, contrast, and maps that mislead",
+    title="Pairs, contrast, and results that mislead",
     idea=(
         "To put a song beside the right picture somebody has to say which belong together, at "
-        "least for some. Contrast learns from that. And when you then look at a map of it all, "
-        "mind what the map makes up by itself."
+        "least for some. Contrast learns from that. And when you then look at a map of it all, or "
+        "at the score of a probe, mind what the map makes up by itself, and what the probe could "
+        "look up."
     ),
     parts=(
         Part(
             "Turn the pairs up", "Two small towers, taught by some pairs.", FRACTION, see_fraction
         ),
         Part("Do not believe every map", "The same vectors, drawn again.", MISLEAD, see_maps),
+        leakage.PART,
     ),
     sources=(
         "A. Radford and others, 2021: Learning Transferable Visual Models From Natural Language "
@@ -212,5 +214,7 @@ LESSON = Lesson(
         "L. McInnes, J. Healy and J. Melville, 2018: UMAP: Uniform Manifold Approximation and "
         "Projection for Dimension Reduction",
         "A. Coenen and A. Pearce, 2019: Understanding UMAP",
+        "S. Kaufman and others, 2012: Leakage in Data Mining: Formulation, Detection, and "
+        "Avoidance",
     ),
 )

@@ -248,6 +248,25 @@ def test_pairs_can_be_turned_up_and_mixed(learn):
 
 
 @pytest.mark.slow
+def test_coins_are_told_where_groups_are_torn_and_what_probes_say_to_that(learn):
+    app = learn("pairs")
+    torn, whole = "Items dealt out one by one", "Every label dealt out as a whole"
+
+    assert {torn, whole} <= set(numbers(app))
+    assert "groups are in both train and val" in app.code[0].value
+    assert "drawn 300 times" in words(app)
+    share = {
+        label: float(value.rstrip(" %")) for label, value in numbers(app).items() if "%" in value
+    }
+    assert share[torn] > 80
+    assert 35 < share[whole] < 65
+    app.selectbox(key="leak_sense").select("text").run()
+    assert "sentences each" in words(app)
+    app.selectbox(key="leak_run").select_index(1).run()
+    assert not app.exception
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.key)
 def test_a_store_of_one_sense_says_what_is_missing(open_app, changed_store, lesson):
     place, _ = changed_store(lambda table: table.drop(columns=["image_file_name", "text"]))

@@ -58,17 +58,31 @@ def _points(run: Run, label: str, modality: str, measure: str) -> list[tuple[str
 def _option(results: Results, runs: list[Run], label: str, measure: str) -> Option:
     """Return one measure, a figure a modality."""
     look, drawings = looks(results), []
-    for modality in PLURAL:
-        series = [
+    lines = {
+        modality: [
             Series(run["called"], look[run["called"]], _points(run, label, modality, measure))
             for run in runs
         ]
+        for modality in PLURAL
+    }
+    span = _span(
+        [score for series in lines.values() for part in series for _, score in part.points]
+    )
+    for modality, series in lines.items():
         if any(score["value"] is not None for part in series for _, score in part.points):
-            figure = curves(series, axis=MEASURES[measure], span=None)
+            figure = curves(series, axis=MEASURES[measure], span=span)
             figure.add_scatter(**_shuffled(series))
             alt = f"{MEASURES[measure]} of clusters and {label} over the layers, {PLURAL[modality]}"
             drawings.append(Drawing(figure, alt, PLURAL[modality].capitalize()))
     return Option(MEASURES[measure], tuple(drawings))
+
+
+def _span(scores: list[Score]) -> tuple[float, float]:
+    """Return one scale for all modalities, with room for their intervals and for 0."""
+    ends = [score[end] for score in scores for end in ("value", "low", "high")]
+    known = [0.0, *(end for end in ends if end is not None)]
+    room = 0.05 * (max(known) - min(known) or 1.0)
+    return min(known) - room, max(known) + room
 
 
 def _shuffled(series: list[Series]) -> dict[str, Any]:
