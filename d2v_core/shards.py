@@ -4,6 +4,7 @@
 one hears at the end what the others did, and waits for that only.
 """
 
+import contextlib
 import functools
 import itertools
 import json
@@ -71,22 +72,20 @@ def tell_first(shard: Shard, told: Any) -> Sequence[Any]:  # noqa: ANN401  # wha
         return [told]
     number, attempt = next(_NUMBERS), os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     keys = [f"d2v/told/{attempt}/{number}/{rank}" for rank in range(shard.of)]
-    try:
-        store = _meeting_place(
-            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_first=shard.rank == 0
-        )
+    heard = [told]
+    # What was embedded is in the store, whoever has gone before it could be told.
+    with contextlib.suppress(DistError):
+        where = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = _meeting_place(*where, is_first=shard.rank == 0)
         if shard.rank:
             store.set(keys[shard.rank], json.dumps(told))
-            return [told]
-    except DistError:  # the first one has gone: what was embedded is there all the same
-        return [told]
-    end = time.monotonic() + PATIENCE_SECONDS
-    heard = [told]
-    for key in keys[1:]:
-        while not store.check([key]) and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
-        if store.check([key]):
-            heard.append(json.loads(store.get(key)))
+            return heard
+        end = time.monotonic() + PATIENCE_SECONDS
+        for key in keys[1:]:
+            while not store.check([key]) and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
+            if store.check([key]):
+                heard.append(json.loads(store.get(key)))
     return heard
 
 

@@ -48,6 +48,13 @@ def test_of_a_process_that_says_nothing_nothing_is_counted(monkeypatch):
     assert (done.added, done.already, done.heard) == (3, 1, 1)
 
 
+@pytest.mark.usefixtures("together")
+def test_one_that_finds_nobody_to_tell_has_done_its_work(monkeypatch):
+    monkeypatch.setattr(shards, "PATIENCE_SECONDS", 0.5)
+
+    assert tell_first(Shard(1, 2), {"added": 1}) == [{"added": 1}]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("together")
 def test_the_first_hears_the_others_each_time(monkeypatch):
