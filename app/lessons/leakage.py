@@ -101,7 +101,7 @@ def _metric(place: DeltaGenerator, title: str, score: "Score") -> None:
         f"{100 * (score.low or 0):.0f} to {100 * (score.high or 0):.0f} %, chance 50 %",
         delta_color="off",
         delta_arrow="off",
-        help="Share of test items whose nearest item of train has their coin, with its 95 % interval.",
+        help="Share of test items whose nearest item of train has their coin; 95 % interval.",
     )
 
 
