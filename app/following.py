@@ -5,11 +5,12 @@ and rightly, that it cannot tell which of the two is meant. So whoever makes the
 here, and the widget leaves its usual choice away that once.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import streamlit as st
 
-FOLLOWED = "followed_choices"
+FOLLOWED, ABOUT = "followed_choices", "choices_about"
 T = TypeVar("T")
 
 
@@ -31,3 +32,31 @@ def usual(key: str, choice: T) -> T | None:
         return choice
     followed.discard(key)
     return None
+
+
+def settle(key: str, about: str, choice: Any) -> None:  # noqa: ANN401  # whatever the widget offers
+    """Make the usual choice of a widget again when it has come to be about something else.
+
+    What an address says that was just opened is about whatever the page shows then.
+
+    Args:
+        key: of the widget, which will be drawn next with `usual(key, choice)`.
+        about: what the choice is about: a run, a store, a folder.
+        choice: the usual one.
+    """
+    of: dict[str, str] = st.session_state.setdefault(ABOUT, {})
+    if of.get(key, about) != about:
+        follow(key, choice)
+    of[key] = about
+
+
+def settle_among(key: str, options: Iterable[Any], choice: Any) -> None:  # noqa: ANN401
+    """Make the usual choice of a widget again when the one that was made is not offered.
+
+    Args:
+        key: of the widget, which will be drawn next with `usual(key, choice)`.
+        options: what is offered.
+        choice: the usual one.
+    """
+    if key in st.session_state and st.session_state[key] not in options:
+        follow(key, choice)

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import cached_data
+from app.following import settle
 from app.looking import (
     CLIP_SECONDS,
     NO_LABEL,
@@ -21,6 +22,7 @@ from app.words import SINGULAR
 from d2v_core.data.items import Item
 from d2v_core.errors import D2VError
 
+PAGE = "data_page"
 COLUMNS = 4
 MOST_LETTERS = 240
 
@@ -33,10 +35,12 @@ def gallery(looked: Looked) -> None:
         st.info("No row fits these filters; take one away.", icon=":material/filter_alt_off:")
         return
     count = pages(len(ids))
-    if st.session_state.get("gallery_page", 1) > count:
-        st.session_state["gallery_page"] = 1
+    if st.session_state.get(PAGE, 1) > count:
+        first_page()
     with st.container(horizontal=True, vertical_alignment="center"):
-        page = st.pagination(count, key="gallery_page") if count > 1 else 1
+        page = 1
+        if count > 1:
+            page = st.pagination(count, key=PAGE, bind="query-params", persist_state="session")
         first = (page - 1) * TILES + 1
         st.caption(f"{first:,} to {min(first + TILES - 1, len(ids)):,} of {len(ids):,} rows")
     of_row: dict[str, list[Item]] = {name: [] for name in page_of(ids, page)}
@@ -51,15 +55,19 @@ def filtered(looked: Looked) -> list[str]:
     rows = looked.rows
     labels = rows["label"].fillna(NO_LABEL).value_counts().index.tolist()
     splits = [name for name in ("train", "val", "test") if (rows["split"] == name).any()]
+    for key in ("gallery_labels", "gallery_splits", "gallery_senses"):
+        settle(key, str(looked.folder.root), [])
     left, middle, right = st.columns([2, 1, 1])
     with left:
         wanted = st.multiselect(
-            "Labels", labels, key="gallery_labels", placeholder="all labels", on_change=first_page
-        )
+            "Labels", labels, key="gallery_labels", placeholder="all labels", on_change=first_page,
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
     with middle:
         parts = st.pills(
-            "Splits", splits, selection_mode="multi", key="gallery_splits", on_change=first_page
-        )
+            "Splits", splits, selection_mode="multi", key="gallery_splits", on_change=first_page,
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
     with right:
         senses = st.pills(
             "Must have",
@@ -68,13 +76,15 @@ def filtered(looked: Looked) -> list[str]:
             selection_mode="multi",
             key="gallery_senses",
             on_change=first_page,
+            bind="query-params",
+            persist_state="session",
         )
     return matching(with_modalities(rows, senses), labels=wanted, splits=parts)
 
 
 def first_page() -> None:
     """Go to the first page: other rows are shown from now on."""
-    st.session_state["gallery_page"] = 1
+    st.session_state[PAGE] = 1
 
 
 def draw_tiles(rows: list[list[Item]]) -> None:

@@ -35,7 +35,7 @@ def gallery(
     which = st.segmented_control(
         "Show", list(GALLERIES), default="yes", key="label_gallery", required=True,
         format_func=lambda name: GALLERIES[name][0], label_visibility="collapsed",
-        persist_state="session",
+        persist_state="session", bind="query-params",
     ) or "yes"  # fmt: skip
     has_sounds = bool((pool.items["modality"] == "audio").any())
     found = most_telling(

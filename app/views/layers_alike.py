@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import showing, state
 from app.charts import cells_to_pick
+from app.following import settle, settle_among, usual
 from app.measured import Wanted
 from app.report.figures import MOST_CELLS, heatmap
 from app.report.parts import Drawing
@@ -31,19 +32,22 @@ def ask_stacks(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> tuple[Sta
     senses = [m for m in PLURAL if m in present]
     called = showing.called_by(recipes)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        settle_among("alike_rows", senses, senses[0])
         mine = st.segmented_control(
-            f"Layers of {chosen.encoder}, rows", senses, default=senses[0], required=True,
-            format_func=PLURAL.__getitem__, key=f"alike_rows_{chosen.name}",
-            persist_state="session",
+            f"Layers of {chosen.encoder}, rows", senses, default=usual("alike_rows", senses[0]),
+            required=True, format_func=PLURAL.__getitem__, key="alike_rows",
+            bind="query-params", persist_state="session",
         )  # fmt: skip
         first = mine if mine in senses else senses[0]
         stacks = [(name, m) for name in recipes for m in senses]
         stacks.sort(key=lambda stack: (stack[0] != chosen.name, stack[1] != first))
+        settle("alike_columns", f"{chosen.name} {first}", stacks[0])
         theirs = st.selectbox(
-            "with the layers of, columns", stacks, key=f"alike_columns_{chosen.name}_{first}",
-            format_func=lambda stack: f"{called[stack[0]]}: {PLURAL[stack[1]]}", width=300,
+            "with the layers of, columns", stacks, index=usual("alike_columns", 0),
+            key="alike_columns", bind="query-params", persist_state="session", width=300,
+            format_func=lambda stack: f"{called[stack[0]]}: {PLURAL[stack[1]]}",
         )  # fmt: skip
-    return (chosen.name, first), theirs
+    return (chosen.name, first), theirs or stacks[0]
 
 
 def draw_alike(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
@@ -58,7 +62,7 @@ def draw_alike(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> None:
     name = st.segmented_control(
         "Measure", SHOWN, default=SHOWN[0], key="alike_measure", required=True,
         format_func=lambda measure: MEASURES[measure][0], persist_state="session",
-        label_visibility="collapsed",
+        label_visibility="collapsed", bind="query-params",
     ) or SHOWN[0]  # fmt: skip
     matrix = found[wanted]["measures"][name]
     st.markdown(

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import cached, showing, state
+from app.following import settle, settle_among, usual
 from app.map_chart import MOST_CATEGORIES
 from app.probing import is_numeric
 from app.views.exhibits import Pick
@@ -50,10 +51,11 @@ def ask_beside(chosen: state.Chosen, recipes: Mapping[str, Recipe]) -> list[str]
     if not others:
         return [chosen.name]
     called = showing.called_by(recipes)
-    usual = [name for name in others if recipes[name].role in REFERENCES]
+    references = [name for name in others if recipes[name].role in REFERENCES]
+    settle("beside", chosen.name, references)
     beside = st.pills(
-        "Beside it", others, selection_mode="multi", default=usual,
-        format_func=called.__getitem__, key=f"beside_{chosen.name}", persist_state="session",
+        "Beside it", others, selection_mode="multi", default=usual("beside", references),
+        format_func=called.__getitem__, key="beside", bind="query-params", persist_state="session",
         help="The untrained twin and the low-level features show what there was before training.",
     )  # fmt: skip
     return [chosen.name, *(beside or [])]
@@ -82,6 +84,8 @@ def ask_label(chosen: state.Chosen) -> str | None:
             "values or numbers. A column `label` in metadata.csv, for one, can be probed."
         )
         return None
+    settle_among("label", labels, labels[0])
     return st.selectbox(
-        "To be told from the vector", labels, key="label", bind="query-params", width=280
-    )
+        "To be told from the vector", labels, index=usual("label", 0), key="label",
+        bind="query-params", persist_state="session", width=280,
+    )  # fmt: skip

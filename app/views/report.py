@@ -6,6 +6,7 @@ from html import escape
 import streamlit as st
 
 from app import cached, reporting, showing, state, tasks
+from app.following import settle, usual
 from app.reporting import Made, Order
 from app.views import waiting
 from app.views.explained import brief
@@ -21,23 +22,25 @@ def compose(chosen: state.Chosen) -> Order | None:
     recipes = {choice.name: choice.recipe for choice in cached.choices(chosen.place)}
     called = showing.called_by(recipes)
     shown = [n for n, recipe in recipes.items() if recipe.role == "trained"] or list(recipes)
+    settle("report_runs", chosen.place, shown)
     names = st.multiselect(
-        "Runs", shown, default=shown, format_func=called.__getitem__,
-        key=f"report_runs_{chosen.place}", persist_state="session",
+        "Runs", shown, default=usual("report_runs", shown), format_func=called.__getitem__,
+        key="report_runs", bind="query-params", persist_state="session",
         help="Their controls come with them: without these no claim is made.",
     )  # fmt: skip
     left, right = st.columns([3, 1])
     columns = label_columns(chosen.read().items)
+    settle("report_labels", f"{chosen.place} {columns}", columns[:1])
     with left:
         labels = st.multiselect(
-            "To be told from the vectors", columns, default=columns[:1],
-            key=f"report_labels_{chosen.place}", persist_state="session",
+            "To be told from the vectors", columns, default=usual("report_labels", columns[:1]),
+            key="report_labels", bind="query-params", persist_state="session",
             help="Every column is probed in every layer of every run; each takes its time.",
         )  # fmt: skip
     with right:
         method = st.segmented_control(
             "Maps", list(METHODS), default="umap", format_func=METHODS.__getitem__,
-            key="report_method", required=True, persist_state="session",
+            key="report_method", required=True, bind="query-params", persist_state="session",
         )  # fmt: skip
     if not names:
         st.info("Choose at least one run: there is nothing to report on.")
@@ -101,9 +104,11 @@ def when_made(order: Order) -> float | None:
 def draw_made(report: Made, made: float) -> None:
     """Draw the report that was made: which chapters, its files, and a preview."""
     titles, results = report.titles, report.results
+    settle("report_chapters", str(report.order.folder()), list(titles))
     chapters = st.multiselect(
-        "Chapters", list(titles), default=list(titles), format_func=titles.__getitem__,
-        key="report_chapters", help="Leaving one out measures nothing anew.",
+        "Chapters", list(titles), default=usual("report_chapters", list(titles)),
+        format_func=titles.__getitem__, key="report_chapters", bind="query-params",
+        persist_state="session", help="Leaving one out measures nothing anew.",
     )  # fmt: skip
     if not chapters:
         st.info("Choose at least one chapter.")
@@ -128,7 +133,13 @@ def draw_made(report: Made, made: float) -> None:
         f"Made {when:%Y-%m-%d %H:%M} UTC; {len(page) / 1e6:.1f} MB. The HTML file needs no network "
         "and opens anywhere; `d2v report FILE.json --out FILE.html` makes it again from the JSON."
     )
-    if st.toggle("Show it here", value=True, key="report_preview", persist_state="session"):
+    if st.toggle(
+        "Show it here",
+        value=True,
+        key="report_preview",
+        bind="query-params",
+        persist_state="session",
+    ):
         st.iframe(framed(page), height=PREVIEW_PIXELS, alt="The report")
 
 

@@ -60,6 +60,7 @@ def draw_selected(
         about = st.segmented_control(
             "Selection", list(PARTS), default="look", key="selection_part", required=True,
             format_func=PARTS.__getitem__, label_visibility="collapsed", persist_state="session",
+            bind="query-params",
         )  # fmt: skip
         match about:
             case "lift":

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import cached_data, run_folders
 from app.costs import cost_of
+from app.following import settle, settle_among, usual
 from app.looking import Looked
 from app.run_folders import MOST_STEPS, Start
 from app.training_words import ARMS, OBJECTIVES, SIZES, WITH_PERCENT
@@ -58,14 +59,16 @@ def start_form(root: Path, *, then: Callable[[str], None]) -> None:
         arm = choose_arm(looked)
     with right, st.container(border=True):
         size = st.selectbox(
-            "Size", list(SIZES), format_func=lambda name: SIZES[name][0], key="train_size"
-        )
+            "Size", list(SIZES), format_func=lambda name: SIZES[name][0], key="train_size",
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
         st.caption(SIZES[size][2])
         percent = 100
         if arm in WITH_PERCENT:
             percent = st.slider(
-                "Share of the pairs that is used, in %", 5, 100, 50, step=5, key="train_percent"
-            )
+                "Share of the pairs that is used, in %", 5, 100, 50, step=5, key="train_percent",
+                bind="query-params", persist_state="session",
+            )  # fmt: skip
         start, name = further(path, looked, Wanted(size=size, arm=arm, percent=percent), root)
         st.markdown(f":material/schedule: {cost_of(start.preset, start.steps or 0, root).words}")
         if others := [run.name for run in run_folders.runs(root) if run.is_going]:
@@ -106,43 +109,51 @@ def choose_arm(looked: Looked) -> str:
     """Draw the arms that these data allow; return the one that was chosen."""
     has_pairs = bool(looked.pairs)
     fit = [name for name, (_, _, senses) in ARMS.items() if senses == 1 or has_pairs]
+    first = fit.index(USUAL_ARM) if USUAL_ARM in fit else 0
+    settle_among("train_arm", fit, fit[first])
     arm = st.radio(
         "What is asked",
         fit,
         format_func=lambda name: ARMS[name][0],
         captions=[ARMS[name][1] for name in fit],
         help=brief("arm", "trunk", "contrastive loss", "shuffled pairs", "random twin"),
-        index=fit.index(USUAL_ARM) if USUAL_ARM in fit else 0,
+        index=usual("train_arm", first),
         key="train_arm",
+        bind="query-params",
+        persist_state="session",
     )
     if not has_pairs:
         st.caption("What learns from pairs is not offered: no row of these data has two senses.")
-    return arm
+    return arm or fit[first]
 
 
 def further(path: str, looked: Looked, wanted: Wanted, root: Path) -> tuple[Start, str]:
     """Draw the settings that have usual values; return what is wanted, and the run's name."""
     with st.expander("More settings", icon=":material/tune:"):
         if wanted.arm not in WITHOUT_OBJECTIVE:
+            offered = [name for name in OBJECTIVES if name != "hubert" or "audio" in looked.counts]
+            settle_among("train_objective", offered, offered[0])
             objective = st.selectbox(
                 "What is guessed",
-                [name for name in OBJECTIVES if name != "hubert" or "audio" in looked.counts],
+                offered,
+                index=usual("train_objective", 0),
                 format_func=lambda name: OBJECTIVES[name][0],
                 key="train_objective",
+                bind="query-params",
+                persist_state="session",
                 help=brief("latent prediction", "reconstruction", "student", "teacher"),
             )
+            objective = objective or offered[0]
             st.caption(OBJECTIVES[objective][1])
             wanted = Wanted(
                 size=wanted.size, arm=wanted.arm, percent=wanted.percent, objective=objective
             )
         preset = wanted.preset
-        usual = cached_data.steps_of(preset)
-        steps = usual and st.number_input(
-            "Steps", 1, MOST_STEPS, usual, step=max(1, usual // 8), key=f"steps_{preset}"
-        )
+        steps = ask_steps(preset)
         seed = st.number_input(
-            "Seed", 0, 10**6, 0, key="train_seed", help="Of weights, masks and order."
-        )
+            "Seed", 0, 10**6, 0, key="train_seed", help="Of weights, masks and order.",
+            bind="query-params", persist_state="session",
+        )  # fmt: skip
         name = st.text_input(
             "Name of the run",
             run_folders.free_name(preset, root),
@@ -165,6 +176,20 @@ def further(path: str, looked: Looked, wanted: Wanted, root: Path) -> tuple[Star
         settings=tuple(lines_of(typed)),
     )
     return start, name
+
+
+def ask_steps(preset: str) -> int:
+    """Ask for the steps of a preset; return 0 if it has none."""
+    many = cached_data.steps_of(preset)
+    if not many:
+        return 0
+    settle("train_steps", preset, many)
+    value = usual("train_steps", many)
+    steps = st.number_input(
+        "Steps", 1, MOST_STEPS, "min" if value is None else value, step=max(1, many // 8),
+        key="train_steps", bind="query-params", persist_state="session",
+    )  # fmt: skip
+    return int(steps)
 
 
 def lines_of(typed: str) -> list[tuple[str, str]]:

@@ -131,7 +131,7 @@ def test_a_gallery_of_two_pages(open_data, toys, tmp_path):
     app = open_data(tmp_path / "many")
     assert "1 to 24 of 30 rows" in said(app)
 
-    app.get_by_key("gallery_page").set_value(2).run()
+    app.get_by_key("data_page").set_value(2).run()
     assert "25 to 30 of 30 rows" in said(app)
     app.multiselect(key="gallery_labels").select("a").run()  # back on the first page
     assert "1 to 15 of 15 rows" in said(app)

@@ -72,7 +72,7 @@ def test_the_other_probe_and_other_runs_beside_it(open_app, toy_store):
     app.button_group(key="knows_0_option").set_value("nearest neighbours").run()
     assert "nearest neighbours" in figures(app)[0]
 
-    beside = app.button_group(key=f"beside_{app.sidebar.selectbox(key='run').value}")
+    beside = app.button_group(key="beside")
     beside.set_value([]).run()
     (table,) = [t.value for t in app.dataframe if "best on val" in t.value]
     assert not app.exception
@@ -125,13 +125,13 @@ def test_layers_of_the_run_of_another_and_of_another_sense_are_compared(open_app
     app.button_group(key="alike_measure").set_value("mutual_knn").run()
     assert figures(app) == [f"Mutual kNN of every layer of {own}"]
 
-    columns = next(box for box in app.selectbox if box.key.startswith("alike_columns"))
+    columns = app.selectbox(key="alike_columns")
     columns.select("trained: sentences").run()
     assert "with every layer of trained: sentences" in figures(app)[0]
     # only the second layer of the run has both senses in one place
     assert "Most alike: block 2 and block 2" in words(app)
 
-    columns = next(box for box in app.selectbox if box.key.startswith("alike_columns"))
+    columns = app.selectbox(key="alike_columns")
     columns.select("random-twin: pictures").run()
     assert not app.exception
     assert "with every layer of random-twin: pictures" in figures(app)[0]

@@ -99,7 +99,7 @@ def test_what_is_chosen_is_what_is_started(open_train, toys, root):
     app.radio(key="train_arm").set_value("latent").run()
     app.slider(key="train_percent").set_value(25).run()
     app.selectbox(key="train_objective").select("data2vec").run()
-    app.number_input(key="steps_tiny-data2vec-latent-25").set_value(40).run()
+    app.number_input(key="train_steps").set_value(40).run()
     app.number_input(key="train_seed").set_value(7).run()
     app.text_area(key="train_settings").input("optim.lr=5e-4\noptim.batch=4").run()
     assert "About 32 s for 40 steps" in said(app)
