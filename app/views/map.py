@@ -17,7 +17,7 @@ from app.views.map_choice import choose_view, choose_wish
 from app.views.map_compare import page_two
 from app.views.map_filter import ask_colour, ask_drawing, ask_shown
 from app.views.map_find import ask_find
-from app.views.map_guest import ask_guest, place_guest
+from app.views.map_guest import ask_guest, draw_brought, place_guest
 from app.views.map_item import choose_row, chosen_row, draw_table
 from app.views.map_link import offer_link
 from app.views.map_picture import Picture, draw_picture
@@ -107,7 +107,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
         offer_link()
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        guests, said = place_guest(chosen, wish, laid, asked)
+        brought = place_guest(chosen, wish, laid, asked)
         table, shown = table_of(chosen, wish, points, colour=colour, shown=shown)
         own = (items["id"] == items["id"].iloc[row]).to_numpy()
         partners = tuple(int(r) for r in np.flatnonzero(own) if r != row)
@@ -127,9 +127,9 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
             ),
             stop=at,
             names=group_names(table, frame, colour, shown) if names else (),
-            found=found,
-            focus=focus or _focus(guests),
-            guests=guests,
+            found=(*found, *brought.nearest),
+            focus=focus or _focus(brought.places),
+            guests=brought.places,
         )
         draw_picture(
             chosen,
@@ -139,8 +139,7 @@ def explore(chosen: state.Chosen, wish: MapWish, points: pd.DataFrame, about: "P
         )
         if wish.over:
             draw_move(about, laid.stops[at], stop_words(wish, laid.stops[at]))
-        if said:
-            st.markdown(said)
+        draw_brought(items, brought)
         rows, hidden = selected_rows(chosen, table, shown)
         judged = about["maps"][laid.stops[at]] if wish.over else about
         draw_trust(chosen, wish, judged, laid)

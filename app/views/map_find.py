@@ -46,20 +46,25 @@ def draw_found(chosen: state.Chosen, items: pd.DataFrame, rows: np.ndarray) -> N
         return
     more = "" if len(rows) <= MOST_RINGED else f"; the first {MOST_RINGED} are ringed"
     st.caption(f"{len(rows)} found{more}")
-    for row in rows[:MOST_LISTED]:
-        item = items.iloc[row]
-        said = item["text"] if pd.notna(item["text"]) else item["label"]
-        words = shortened(str(said)) if pd.notna(said) else ""
-        kind = SINGULAR[item["modality"]].split()[-1]
-        st.button(
-            f"{kind}: {plain(words or str(item['id']))}", key=f"found_{row}", type="tertiary",
-            on_click=choose_row, args=(items, int(row)), help=plain(str(item["id"])),
-        )  # fmt: skip
+    list_items(items, rows[:MOST_LISTED], "found")
     st.button(
         "Select it" if len(rows) == 1 else f"Select all {len(rows)}",
         key="found_all", icon=":material/select_all:",
         on_click=select_rows, args=(chosen, rows, f"find {len(rows)} {hash(rows.tobytes())}"),
     )  # fmt: skip
+
+
+def list_items(items: pd.DataFrame, rows: np.ndarray, key: str) -> None:
+    """List items, each to be chosen; the key begins those of the buttons."""
+    for row in rows:
+        item = items.iloc[row]
+        said = item["text"] if pd.notna(item["text"]) else item["label"]
+        words = shortened(str(said)) if pd.notna(said) else ""
+        kind = SINGULAR[item["modality"]].split()[-1]
+        st.button(
+            f"{kind}: {plain(words or str(item['id']))}", key=f"{key}_{row}", type="tertiary",
+            on_click=choose_row, args=(items, int(row)), help=plain(str(item["id"])),
+        )  # fmt: skip
 
 
 def take_file(chosen: state.Chosen, items: pd.DataFrame, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Place something new on the map: words, a picture or a sound; no point moves."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from app.map_words import guest_words
 from app.scatter.component import Place
 from app.uploads import PICTURES, SOUNDS
 from app.views.item_panel import shortened
+from app.views.map_find import list_items
 from app.wishes import MapWish
 from app.words import SINGULAR
 from d2v_core.errors import D2VError, MediaError
@@ -18,6 +20,15 @@ from d2v_core.modality import Modality
 
 WAYS: dict[str, Modality] = {"Words": "text", "A picture": "image", "A sound": "audio"}
 Asked = tuple[Modality, str | Path]
+
+
+class Brought(NamedTuple):
+    """What was brought, on the map as it is drawn."""
+
+    places: tuple[Place, ...] = ()
+    said: str = ""
+    nearest: tuple[int, ...] = ()
+    """Rows of the items that are nearest in the model: ringed and listed."""
 
 
 def ask_guest() -> Asked | None:
@@ -50,19 +61,31 @@ def ask_guest() -> Asked | None:
 
 def place_guest(
     chosen: state.Chosen, wish: MapWish, laid: cached_map.Laid, asked: Asked | None
-) -> tuple[tuple[Place, ...], str]:
-    """Return what was brought as words on the map, and what to say of it."""
+) -> Brought:
+    """Return what was brought as words on the map, what to say of it, and what is nearest."""
     if asked is None:
-        return (), ""
+        return Brought()
     modality, source = asked
     try:
         with st.spinner("Reading it"):
             guest = cached_map.guest(chosen.place, wish, chosen.tap, asked)
     except D2VError as error:
-        return (), f":material/block: It cannot be placed: {error}"
+        return Brought((), f":material/block: It cannot be placed: {error}")
     x, y = laid.placed.carry(np.array([[guest.x, guest.y]]))[0]
     name = (
         shortened(str(source)) if modality == "text" else f"your {SINGULAR[modality].split()[-1]}"
     )
     items: pd.DataFrame = chosen.read().items
-    return (Place(name, float(x), float(y)),), guest_words(guest, items, laid.hash)
+    said = guest_words(guest, items, laid.hash)
+    return Brought((Place(name, float(x), float(y)),), said, guest.nearest)
+
+
+def draw_brought(items: pd.DataFrame, brought: Brought) -> None:
+    """Say where it has landed; list what is nearest, each to be chosen."""
+    if not brought.said:
+        return
+    st.markdown(brought.said)
+    if brought.nearest:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("Ringed, the nearest first:", width="content")
+            list_items(items, np.array(brought.nearest), "near")

@@ -96,11 +96,18 @@ def test_a_picture_lands_and_what_is_none_is_refused(open_app, place, monkeypatc
     Image.new("RGB", (32, 32), (200, 60, 40)).save(file, format="PNG")
     app.file_uploader(key="guest_image").upload("a.png", file.getvalue()).run()
     assert not app.exception
-    assert [guest["text"] for guest in scene(app)["guests"]] == ["your picture"]
+    told = scene(app)
+    assert [guest["text"] for guest in told["guests"]] == ["your picture"]
+    assert len(set(told["found"])) == 5  # the nearest are ringed, and listed
+    listed = [button for button in app.button if (button.key or "").startswith("near_")]
+    assert [int(button.key.removeprefix("near_")) for button in listed] == told["found"]
+    listed[1].click().run()
+    assert not app.exception
+    assert scene(app)["chosen"] == told["found"][1]
 
     app.file_uploader(key="guest_image").upload("b.png", b"no picture").run()
     assert "This cannot be used:" in words(app)
-    assert scene(app)["guests"] == []
+    assert scene(app)["guests"] == scene(app)["found"] == []
 
 
 def test_a_run_that_cannot_read_it_says_why(open_app, place, monkeypatch):
