@@ -60,7 +60,8 @@ def ask_drawing() -> tuple[bool, bool]:
         )  # fmt: skip
         names = st.toggle(
             "Names of groups", key="names", persist_state="session", bind="query-params",
-            help="Each value of the colour, written at the middle of its items.",
+            help="Each value of the colour, written at the middle of its items; of many items or "
+            "values the one that prevails at each dense place.",
         )  # fmt: skip
         st.toggle(
             "Draw without WebGL", key="no_webgl", persist_state="session",

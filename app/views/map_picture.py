@@ -13,6 +13,7 @@ from app.permalink import read_view
 from app.routes import ASSETS
 from app.scatter.component import Focus, Place, Scene, Stop, scatter
 from app.scatter.paint import kinds_of, paint
+from app.scatter.regions import are_places_named, source_words
 from app.shelves import put_up
 from app.views.item_panel import hover_words
 from app.views.map_selection import keep_selection, keep_view, selected
@@ -130,6 +131,8 @@ def draw_picture(
             "view": (lambda: keep_view(chosen, key)) if key == MAP else _stay,
         },
     )
+    if picture.names and are_places_named(picture.points, picture.colour, picture.shown):
+        st.caption(source_words(picture.colour))
 
 
 def _stay(*_: int) -> None:
