@@ -111,6 +111,19 @@ def test_every_filter_filters(open_data, toys):
     assert not app.exception
 
 
+FILTERS = ("gallery_labels", "gallery_splits", "gallery_senses")
+
+
+@pytest.mark.slow
+def test_an_address_has_the_filters_and_what_is_no_value_is_passed_over(open_data, toys):
+    odd = open_data(toys, **dict.fromkeys([*FILTERS, "data_page"], "nonsense"))
+    assert not odd.exception
+    assert "1 to 24 of 24 rows" in said(odd)
+
+    app = open_data(toys, gallery_labels="owl", gallery_splits="test")
+    assert "1 to 1 of 1 rows" in said(app)
+
+
 @pytest.mark.slow
 def test_rows_that_must_have_a_sense_and_none_that_fits(open_data, with_few_sounds):
     app = open_data(with_few_sounds)

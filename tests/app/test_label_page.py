@@ -113,10 +113,13 @@ def test_the_exam_is_judged_and_the_rest_can_be_corrected(label, home):
     assert "Right about pictures it has not met" in label.metric[0].label
     assert "from n = 5 exam questions" in said
     assert "(chance)" in said
-    tile = next(b for b in label.button if b.key.startswith("label_tile_no_"))
-    tile.click().run()
-    assert not label.exception
-    assert journal(home).answers[-1].how == "gallery"
+    for said in ("no", "yes"):
+        key = next(b.key for b in label.button if b.key.startswith(f"label_tile_{said}_"))
+        label.button(key=key).click().run()
+        assert not label.exception
+        told = journal(home).answers[-1]
+        assert (told.how, told.said) == ("gallery", said)
+        assert key == f"label_tile_{said}_{told.id}_{told.modality}"
     for name in ("no", "unsure"):
         label.segmented_control(key="label_gallery").set_value(name).run()
         assert not label.exception

@@ -137,6 +137,28 @@ def test_layers_of_the_run_of_another_and_of_another_sense_are_compared(open_app
     assert "with every layer of random-twin: pictures" in figures(app)[0]
 
 
+@pytest.mark.slow
+def test_an_address_has_what_is_beside_what_and_passes_over_what_is_not_there(
+    open_app, number_store
+):
+    keys = ("alike_rows", "alike_columns", "alike_measure", "beside", "label")
+    app = show(open_app(number_store, page="layers", **dict.fromkeys(keys, "nonsense")), "alike")
+    own = "trained: pictures with every layer of trained: pictures"
+    assert not app.exception
+    assert figures(app) == [f"CKA of every layer of {own}"]
+
+    said = ("sentences", "random-twin: pictures", "Mutual kNN")
+    query = {"layers_view": "How alike they are", **dict(zip(keys, said, strict=False))}
+    app = open_app(number_store, page="layers", **query)
+    assert not app.exception
+    assert figures(app) == [
+        "Mutual kNN of every layer of trained: sentences with every layer of random-twin: pictures"
+    ]
+
+    app.button_group(key="alike_rows").set_value("image").run()  # columns begin with the same
+    assert figures(app) == [f"Mutual kNN of every layer of {own}"]
+
+
 def test_too_few_items_to_compare_are_said(open_app, toy_store):
     app = show(open_app(toy_store, page="layers"), "alike")
 

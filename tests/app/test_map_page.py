@@ -225,6 +225,14 @@ def test_words_are_found_ringed_selected_and_in_the_address(open_map):
     assert first(app, "item").endswith(":text")
 
 
+def test_only_the_senses_that_are_wanted_are_shown(open_map):
+    app = open_map(colour="label")
+    app.get_by_key("show_senses").set_value(["audio"]).run()
+
+    assert not app.exception
+    assert sum(kind["count"] for kind in scene(app)["legend"]["kinds"]) == 24
+
+
 def test_what_is_not_found_is_said(open_map):
     app = open_map(find="nightingale")
 

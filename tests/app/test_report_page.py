@@ -56,6 +56,21 @@ def pick_quick_map(app):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("home")
+def test_an_address_has_what_the_report_is_about(open_app, numbers):
+    keys = ("report_runs", "report_labels", "report_method", "report_chapters", "report_preview")
+    odd = open_app(numbers, page="report", **dict.fromkeys(keys, "nonsense"))
+    assert not odd.exception
+    assert odd.multiselect(key="report_labels").value == ["label"]
+    assert len(odd.multiselect(key="report_runs").value) == 1
+    assert odd.button_group(key="report_method").value == "umap"
+
+    app = open_app(numbers, page="report", report_method="PCA", report_labels="")
+    assert app.button_group(key="report_method").value == "pca"
+    assert app.multiselect(key="report_labels").value == []
+
+
+@pytest.mark.slow
 def test_a_report_is_made_shown_and_handed_out(open_app, numbers, at_once):
     app = pick_quick_map(open_app(numbers, page="report"))
     assert not app.exception

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app import alive, learning, supervisor, tasks, workbench
 from app.noting import Notes
 from app.tasks import JOB, PROGRESS, QUEUED, STOP, Task
+from app.training_words import ARMS
 from app.views import data_choice
 from d2v_core.data.folder import read_folder
 from d2v_core.train import train
@@ -117,6 +118,36 @@ def test_what_is_chosen_is_what_is_started(open_train, toys, root):
     ]
     assert app.selectbox(key="training").value == "tiny-data2vec-latent-25"
     assert "It waits until the one before it has ended." in said(app)
+
+
+FORM = {
+    "train_arm": "three-arms",
+    "train_size": "nano",
+    "train_percent": "many",
+    "train_objective": "guesswork",
+    "train_steps": "-1",
+    "train_seed": "1e99",
+    "data": "/nowhere",
+}
+
+
+@pytest.mark.slow
+def test_an_address_fills_the_form_and_what_makes_no_sense_is_passed_over(open_train, toys):
+    def form(app):
+        keys = ("train_arm", "train_size", "train_objective", "train_steps", "train_seed")
+        return [app.get_by_key(key).value for key in keys]
+
+    usual = form(open_train(toys))
+    assert form(open_train(toys, **FORM)) == usual
+
+    app = open_train(
+        toys, train_arm=ARMS["latent"][0], train_percent="25", train_steps="40", train_seed="7"
+    )
+    assert form(app) == ["latent", *usual[1:3], 40, 7]
+    assert app.slider(key="train_percent").value == 25
+
+    app.radio(key="train_arm").set_value("shared-pairs").run()  # the steps were of another preset
+    assert app.number_input(key="train_steps").value == usual[3]
 
 
 @pytest.mark.slow
