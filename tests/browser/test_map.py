@@ -155,7 +155,7 @@ def is_told(page):
 
 
 def test_a_link_shows_the_same_to_somebody_else(open_map, browser):
-    page = open_map("&colour=size&names=true")
+    page = open_map("&colour=size&names=true&item=07:audio")
     stroke(page, LEFT_HALF)
     wait_for_echo(page)
     before = map_of(page, "return map.have.geometry")
@@ -183,6 +183,17 @@ def test_a_link_shows_the_same_to_somebody_else(open_map, browser):
     assert found[6:8] == pytest.approx(seen[6:8], abs=1e-3)
     assert found[8] == pytest.approx(seen[8], abs=1)
     assert seen[8] > 120
+
+    page.get_by_role("link", name="Layers").click()
+    page.get_by_role("heading", name="What is in each layer?").wait_for()
+    assert not {"sel", "at", "item"} & set(parse_qs(urlsplit(page.url).query))
+    page.get_by_role("link", name="Map").click()
+    page.wait_for_selector(f'.map[data-selected="{len(seen[3])}"]')
+    wanted = parse_qs(urlsplit(url).query)
+    wait_until(lambda: parse_qs(urlsplit(page.url).query) == wanted, f"not the same as {url}")
+    again = json.loads(map_of(page, state))
+    assert again[:6] == seen[:6]
+    assert again[6:] == pytest.approx(seen[6:], abs=1e-3)
 
 
 SIDES = """(root) => { const [one, two] = [...document.querySelectorAll("*")]
