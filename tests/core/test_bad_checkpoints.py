@@ -95,11 +95,11 @@ def test_settings_of_elsewhere_are_refused(copied, name):
     change, reason = CONFIGS[name]
     path = copied / "config.json"
     path.write_bytes(change(json.loads(path.read_text())))
-    start = time.monotonic()
+    start = time.process_time()  # of which another program takes nothing
 
     with pytest.raises(D2VError, match=reason):
         open_encoder(str(copied))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_weights_that_are_no_numbers_are_refused(copied):

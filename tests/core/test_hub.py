@@ -207,8 +207,8 @@ class Hub(BaseHTTPRequestHandler):
             self.send_header("X-Error-Code", "RepoNotFound")
         self.end_headers()
         if with_body:
+            self.given += [name] if name else []  # before whoever reads it can look
             self.wfile.write(body)
-            self.given += [name] if name else []
 
 
 @contextlib.contextmanager
