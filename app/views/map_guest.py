@@ -86,6 +86,6 @@ def draw_brought(items: pd.DataFrame, brought: Brought) -> None:
         return
     st.markdown(brought.said)
     if brought.nearest:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption("Ringed, the nearest first:", width="content")
+        with st.container(gap=None):
+            st.caption("Ringed on the map, the nearest first:")
             list_items(items, np.array(brought.nearest), "near")
