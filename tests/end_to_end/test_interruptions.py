@@ -11,6 +11,7 @@ import random
 import resource
 import signal
 import sys
+import threading
 import time
 
 import pytest
@@ -158,6 +159,19 @@ def prepare_moment(name):
     MOMENTS[name]()
 
 
+def prepare_any_moment(steps):
+    """Kill the process so many steps after its second, by the clock: a thread does, at any line."""
+    after_step, times = record.Record.after_step, []
+
+    def timing(self, *arguments, **options):
+        after_step(self, *arguments, **options)
+        times.append(time.monotonic())
+        if len(times) == 2:
+            threading.Timer(steps * (times[1] - times[0]), die).start()
+
+    record.Record.after_step = timing
+
+
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(training, whole):
     """At chosen moments first, then at any."""
     for name in MOMENTS:
@@ -167,13 +181,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(trainin
     assert len(read_metrics(training.run)) < STEPS
 
     delays, kills = random.Random(0), 0
-    for _ in range(4):
-        process = training.start()
-        until = newest_checkpoint(training.run).name
-        while process.is_alive() and newest_checkpoint(training.run).name == until:
-            time.sleep(0.01)
-        time.sleep(delays.uniform(0, 0.3))
-        process.kill()
+    for _ in range(3):
+        process = training.start(prepare=prepare_any_moment, extra=(delays.uniform(0, 1),))
         process.join()
         kills += process.exitcode == -signal.SIGKILL
     assert kills
