@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import settle
+from tests.browser.conftest import PAGE_SECONDS, settle
 
 pytestmark = pytest.mark.slow
 
@@ -23,11 +23,18 @@ def pages_of(page, address):
     page.goto(address)
     settle(page)
     links = page.locator('[data-testid="stSidebarNavLink"]')
+    links.first.wait_for()
     return links.evaluate_all("links => links.map(link => link.href)")
+
+
+RESTS = """() => document.getAnimations().every((animation) => animation.playState !== "running"
+    || animation.effect.getComputedTiming().endTime === Infinity)"""
+"""What fades in has not its colours yet. What turns for ever, as a spinner does, does not count."""
 
 
 def grave_findings(axe, page):
     """Return what is seriously wrong, a line an element."""
+    page.wait_for_function(RESTS, timeout=PAGE_SECONDS * 1000)
     found = axe.run(page, options={"runOnly": {"type": "tag", "values": STANDARDS}})
     return [
         f"{rule['id']}: {node['target'][-1]} {node['html'][:160]}"
