@@ -65,7 +65,9 @@ def test_the_store_is_named_after_the_data(home, data, name):
 def test_brought_data_are_embedded_and_opened_on_the_map(home, toys, monkeypatch):
     monkeypatch.setattr(MapJobs, "ensure", lambda _self, _job: "running")
     monkeypatch.setattr(workbench, "SAMPLE_DATA", home / "nosample")
-    monkeypatch.setattr(workbench, "SAMPLE_RUNS", shipped(home / "came", "random", "paired"))
+    monkeypatch.setattr(
+        workbench, "SAMPLE_RUNS", shipped(home / "came", "other", "paired", "random")
+    )
     begun = []
     monkeypatch.setattr(
         "app.supervisor.begin", lambda folder, command: begun.append((folder, command))
@@ -75,6 +77,7 @@ def test_brought_data_are_embedded_and_opened_on_the_map(home, toys, monkeypatch
     app.session_state[data_choice.OPENED] = [str(data)]
     app.run().switch_page("views/data.py").run()
     assert not app.exception
+    app.selectbox(key="through_model").select_index(1).run()
     app.button(key="through").click().run()
     ((folder, command),) = begun
     assert command[2:4] == ["app.embed_run", str(home / "came" / "paired")]

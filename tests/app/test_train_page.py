@@ -366,6 +366,11 @@ def test_a_run_is_watched_as_it_learnt(open_train, little, root, toys):
     again = json.loads(app.get("plotly_chart")[-1].proto.spec)
     assert again["data"][0]["marker"] != figure["data"][0]["marker"]
 
+    app.button(key="open_checkpoints").click().run()
+    assert not app.exception
+    assert "What lands where?" in said(app)
+    assert app.sidebar.selectbox(key="store").value == str(root / "little" / learning.STORE)
+
 
 @pytest.mark.slow
 def test_a_run_is_watched_while_it_learns(open_train, little, root):
