@@ -1,8 +1,10 @@
 """Every page in every state that a visitor can bring it into: never a traceback."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.views.item_panel import shortened
+from tests.app.conftest import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("no_umap")
 PAGES = ("start", "map", "layers", "meet")
@@ -196,3 +198,22 @@ def test_the_claims_come_with_reasons_and_all_that_they_rest_on(open_app, toy_st
 def test_long_texts_are_shortened():
     assert shortened("x" * 60) == "x" * 60
     assert shortened("x" * 61) == "x" * 59 + "…"
+
+
+@pytest.mark.slow
+def test_the_words_are_searched():
+    def window():  # in the app a fragment, which is not run alone here
+        from app.views import words_window
+
+        words_window.window("map")
+
+    app = AppTest.from_function(window, default_timeout=PATIENCE).run()
+    assert "words of this page first" in words(app)
+
+    app.text_input(key="words_search").input("modality gap").run()
+    assert not app.exception
+    assert "**modality gap**" in words(app)
+    assert "words of this page first" not in words(app)
+
+    app.text_input(key="words_search").input("phlogiston").run()
+    assert "There is no word like 'phlogiston'" in words(app)
