@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Noted:
 
 def write_aside(path: Path, values: dict[str, Any]) -> None:
     """Write a JSON file aside and move it into place: readers see the old one or the new one."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     aside.write_text(json.dumps(values, indent=1))
     aside.replace(path)
 
