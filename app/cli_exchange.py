@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.options import Json, Name, StorePlace
 from app.terminal import out_console, progress, say, show_json, show_table
 
+if TYPE_CHECKING:
+    from app.report.again import Comparison
+
 exchange_app = typer.Typer()
+
+MOST_DIFFERENCES = 20
+"""That are named, of two reports of the same things."""
 
 
 @exchange_app.command("import")
@@ -162,6 +168,20 @@ def ask_words(modality: str, part: dict[str, Any]) -> Iterator[str]:
         yield part["alignment"]["words"]
 
 
+def say_compared(found: "Comparison") -> None:
+    """Say whether what was measured anew is as before; end with status 1 if it is not."""
+    if not found.differences:
+        say(f"{found.numbers:,} numbers measured anew: all are as before")
+        return
+    for line in found.differences[:MOST_DIFFERENCES]:
+        say(line)
+    say(
+        f"{len(found.differences):,} of what was measured differ from before, of "
+        f"{found.numbers:,} numbers"
+    )
+    raise typer.Exit(1)
+
+
 @exchange_app.command()
 def report(
     stores: Annotated[
@@ -176,6 +196,13 @@ def report(
         list[str] | None, typer.Option(help="A representation; repeated. All if not given.")
     ] = None,
     method: Annotated[str, typer.Option(help="Of the maps: umap or pca.")] = "umap",
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Measure anew what a report's JSON says, and compare; status 1 if it differs.",
+        ),
+    ] = False,
 ) -> None:
     """Write everything that is known of some representations into one HTML file.
 
@@ -184,6 +211,7 @@ def report(
 
     Example: d2v report stores/aviary --label label --label size --out reports/aviary.html
     """
+    from app.report.again import compare, measure_again
     from app.report.gather import gather, read_results
     from app.report.page import check_out, write_report
     from d2v_core.errors import InputError
@@ -192,13 +220,21 @@ def report(
     from_json = [place for place in stores if place.endswith(".json")]
     if from_json and len(stores) > 1:
         raise InputError("a report is made from stores, or from the JSON of one report")
-    if from_json:
-        results = read_results(Path(from_json[0]))
+    if again and not from_json:
+        raise InputError("--again measures what the JSON of a report says: name that file")
+    before = read_results(Path(from_json[0])) if from_json else None
+    if before is not None and again:
+        with progress("Measuring anew") as bar:
+            results = measure_again(before, report=bar)
+    elif before is not None:
+        results = before
     else:
         with progress("Measuring") as bar:
             results = gather(
                 stores, labels=label or (), names=name or (), method=method, report=bar
             )
-    done = write_report(results, out, with_json=not from_json)
-    beside = "" if from_json else f", {done.json.name}"
+    done = write_report(results, out, with_json=again or not from_json)
+    beside = f", {done.json.name}" if again or not from_json else ""
     say(f"{done.html}{beside} and {done.tables_written} tables in {done.tables.name}/")
+    if before is not None and again:
+        say_compared(compare(before, results))

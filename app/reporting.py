@@ -58,7 +58,7 @@ class Order:
         if not (self.folder() / HTML).is_file():  # written last
             return None
         try:
-            return read_results(self.folder() / JSON)
+            return read_results(self.folder() / JSON, is_ours=True)
         except InputError:
             return None
 

@@ -12,11 +12,12 @@ import pandas as pd
 
 from app import deeper, workbench
 from app.map_chart import MOST_CATEGORIES
+from app.report.schema import check
 from d2v_core.data.splits import SPLITS
 from d2v_core.errors import D2VError, InputError
 from d2v_core.store import Recipe, Store
 
-FORMAT, VERSION = "d2v report", 1
+FORMAT, VERSION = "d2v report", 2
 MOST_POINTS = 20_000  # of a map
 COLOURS = 4  # columns that a map can be coloured by, beside the modality
 NOT_COLOURS = {"id", "modality", "split", "group", "text", "media", "pair"}
@@ -25,7 +26,7 @@ Report = Callable[[int, int], None]
 
 
 def gather(
-    places: Sequence[str],
+    places: Sequence[str | Store],
     *,
     labels: Sequence[str] = (),
     names: Sequence[str] = (),
@@ -36,7 +37,7 @@ def gather(
     """Measure all representations of some stores, or take what was measured before.
 
     Args:
-        places: of the stores.
+        places: of the stores, or these themselves.
         labels: columns that are to be told from the vectors; `label` if none is given.
         names: of the representations; all if none is given.
         method: of the maps, "umap" or "pca".
@@ -44,13 +45,13 @@ def gather(
         report: called with representations done and representations in all.
 
     Returns:
-        Plain JSON from which the report is made.
+        Plain JSON from which the report is made, as `schema.json` describes it.
 
     Raises:
         InputError: if there is nothing to report on.
         StoreError: if a store or a representation is not there.
     """
-    stores = [Store(place) for place in dict.fromkeys(places)]
+    stores = [p if isinstance(p, Store) else Store(p) for p in dict.fromkeys(places)]
     chosen = [
         (store, choice)
         for store in stores
@@ -58,7 +59,7 @@ def gather(
         if not names or choice.name in {_full(store, name) for name in names}
     ]
     if not chosen:
-        raise InputError(f"{', '.join(places)}: no representation to report on")
+        raise InputError(f"{', '.join(s.place for s in stores)}: no representation to report on")
     called = _called([(store.place, c.name, c.recipe.encoder) for store, c in chosen])
     data = _data_sets(chosen)
     runs = []
@@ -84,6 +85,8 @@ def gather(
         "software": importlib.metadata.version("data2vec-workbench"),
         "stores": [store.place for store in stores],
         "labels": list(labels or ("label",)),
+        "method": method,
+        "deep": deep,
         "data": [
             {"called": name, "counts": next(r["counts"] for r in runs if r["data"] == name)}
             for name in data.values()
@@ -92,8 +95,12 @@ def gather(
     }
 
 
-def read_results(path: Path) -> dict[str, Any]:
+def read_results(path: Path, *, is_ours: bool = False) -> dict[str, Any]:
     """Read what `gather` found from the file it was written to.
+
+    Args:
+        path: of the file.
+        is_ours: it lies where this software alone writes, so only its version is looked at.
 
     Raises:
         InputError: if it is no such file.
@@ -109,6 +116,8 @@ def read_results(path: Path) -> dict[str, Any]:
             f"{path} is of version {results.get('version')!r} of the report, this software makes "
             f"{VERSION}; make it anew from the store"
         )
+    if not is_ours:
+        check(results, str(path))
     return results
 
 
@@ -150,7 +159,7 @@ def _run(
     recipe = store.recipe(name)
     items = store.read(name, taps=()).items
     found: dict[str, Any] = {
-        "counts": _counts(items),
+        "counts": counts_of(items),
         "probe": {},
         "deeper": {},
         "extras": {},
@@ -184,10 +193,11 @@ def _run(
 def _recipe(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe without where on this machine the data lie."""
     values = {**recipe.to_json(), "hash": recipe.hash, "data": Path(recipe.data).name}
-    return {**values, "encoder": Path(recipe.encoder).name}
+    return json.loads(json.dumps({**values, "encoder": Path(recipe.encoder).name}))
 
 
-def _counts(items: pd.DataFrame) -> dict[str, dict[str, int]]:
+def counts_of(items: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many items there are, by modality and split."""
     table = items.groupby(["modality", "split"], observed=True).size()
     found: dict[str, dict[str, int]] = {}
     for (modality, split), count in table.items():  # pyright: ignore[reportGeneralTypeIssues]

@@ -131,7 +131,8 @@ def draw_made(report: Made, made: float) -> None:
     when = datetime.fromtimestamp(made, UTC)
     st.caption(
         f"Made {when:%Y-%m-%d %H:%M} UTC; {len(page) / 1e6:.1f} MB. The HTML file needs no network "
-        "and opens anywhere; `d2v report FILE.json --out FILE.html` makes it again from the JSON."
+        "and opens anywhere; `d2v report FILE.json --out FILE.html` makes it again from the JSON, "
+        "and with `--again` measures everything anew and compares."
     )
     if st.toggle(
         "Show it here",

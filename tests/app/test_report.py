@@ -2,20 +2,26 @@
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+from jsonschema import Draft202012Validator
 
 from app import deeper
 from app.importing import import_vectors
+from app.report.again import Afresh, compare, measure_again
 from app.report.chapters import CHAPTERS
 from app.report.gather import gather, read_results
 from app.report.page import check_out, columns_of, figure_json, slug, write_report
+from app.report.schema import validator
 from d2v_core.errors import InputError, StoreError
 from d2v_core.store import Store
 from tests.app.report_store import KINDS, PAIRS, fill_with_numbers
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow  # every probe of a run and of three controls
 
@@ -110,6 +116,101 @@ def test_the_json_makes_the_same_page_again(written, tmp_path):
     assert not again.json.exists()
     for table in written.tables.iterdir():
         assert (again.tables / table.name).read_bytes() == table.read_bytes()
+
+
+def test_the_json_is_what_its_schema_says(written):
+    results = json.loads(written.json.read_text())
+    Draft202012Validator.check_schema(validator().schema)
+
+    assert list(validator().iter_errors(results)) == []
+    assert list(validator().iter_errors({**results, "runs": []})) != []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda r: r.pop("method"), "at the top, 'method' is a required property"),
+        (lambda r: r["runs"][0]["recipe"].pop("hash"), "at runs/0/recipe, 'hash' is a required"),
+        (lambda r: r["runs"][0].update(role="best"), "at runs/0/role, 'best' is not one of"),
+        (
+            lambda r: first_score(r["runs"][0]["geometry"]).update(low="much"),
+            "'much' is not of type 'number', 'null'",
+        ),
+        (
+            lambda r: first_score(r["runs"][0]["deeper"]).pop("chance"),
+            "'chance' is a required property",
+        ),
+    ],
+)
+def test_what_is_no_report_is_refused_with_its_place(written, tmp_path, spoil, words):
+    results = json.loads(written.json.read_text())
+    spoil(results)
+    (tmp_path / "spoilt.json").write_text(json.dumps(results))
+
+    with pytest.raises(InputError, match="is not a report of this version: at ") as refusal:
+        read_results(tmp_path / "spoilt.json")
+    assert words in str(refusal.value)
+
+
+def first_score(found):
+    """Return the first score in a part of a report."""
+    if isinstance(found, dict) and {"value", "low", "high"} <= set(found):
+        return found
+    parts = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    return next((score for part in parts if (score := first_score(part))), None)
+
+
+def test_measured_again_in_another_process_all_numbers_are_as_before(place, tmp_path):
+    (run,) = [name for name in Store(place).names() if "trained" in name]
+    quick = gather([place], names=[run], method="pca", deep=False)
+    done = write_report(quick, tmp_path / "r.html")
+    command = [sys.executable, "-m", "app.cli", "report", str(done.json), "--again"]
+    said = subprocess.run(
+        [*command, "--out", str(tmp_path / "again.html")],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert said.returncode == 0, said.stderr
+    assert re.search(r"[\d,]{5,} numbers measured anew: all are as before", said.stderr)
+    assert read_results(tmp_path / "again.json")["runs"] == quick["runs"]
+
+
+def test_nothing_is_taken_from_what_was_kept(place):
+    fresh, store = Afresh(place), Store(place)
+    store.keep("key", pd.DataFrame({"a": [1]}), {"b": 2})
+
+    assert fresh.kept("key") is None
+    fresh.keep("key", pd.DataFrame({"a": [3]}), {"b": (4,)})
+    assert fresh.kept("key")[1] == {"b": [4]}
+    assert store.kept("key")[1] == {"b": 2}
+
+
+def test_what_differs_is_named(results):
+    now = json.loads(json.dumps(results))
+    score = now["runs"][0]["probe"]["label"]["image"]["rows"][0]["score"]
+    before, score["value"] = score["value"], score["value"] + 0.01
+    del now["runs"][0]["map_reason"]
+    found = compare(results, now)
+
+    assert found.differences == (
+        f"runs/0/probe/label/image/rows/0/score/value: {before}, now {before + 0.01}",
+        f"runs/0/map_reason: {results['runs'][0]['map_reason']}, now nothing",
+    )
+    score["value"] = before * (1 + 1e-9)  # of another processor
+    now["runs"][0]["map_reason"] = results["runs"][0]["map_reason"]
+    assert compare(results, now).differences == ()
+    assert compare(results, now).numbers > 1000
+
+
+def test_a_store_that_is_no_longer_what_was_reported_on_is_named(results, tmp_path):
+    changed = json.loads(json.dumps(results))
+    changed["runs"][0]["counts"]["image"]["test"] += 1
+    with pytest.raises(StoreError, match=r"items in its splits, and the report is of .* in theirs"):
+        measure_again(changed)
+
+    changed["runs"][0] |= {"store": str(tmp_path / "gone")}
+    with pytest.raises(StoreError, match="there is no store at"):
+        measure_again(changed)
 
 
 def test_what_is_known_of_the_numbers_is_what_is_said(results):
