@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from d2v_core.presets import preset
 
+MAIN = sys.modules["__main__"]
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -31,6 +33,13 @@ def pytest_make_parametrize_id(val, argname):
 @pytest.fixture(autouse=True)
 def seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def main_is_given_back():
+    """Streamlit leaves the page that it ran last as `__main__`: a new process would run it too."""
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.hookimpl(tryfirst=True)
